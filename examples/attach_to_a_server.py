@@ -1,11 +1,11 @@
-"""An MCP server that exists already, made explorable and referenceable in one line.
+"""An existing MCP server, made explorable and referenceable in one line.
 
 Run it as a server over stdio, for example from a host's configuration:
 
     python examples/attach_to_a_server.py
 
-`list_parcels` gives far more than a model should read. After `attach` the model gets a preview with a reference, and
-writes `@obj_…[0:3]` where `postage` takes its list.
+`list_parcels` returns far more than a model should read. After `attach` the model gets a preview with a reference, and
+passes `@obj_…[0:3]` to `postage` in place of a list.
 """
 
 from typing import Any
@@ -28,14 +28,14 @@ class Parcel(BaseModel):
 
 
 class Bill(BaseModel):
-    """What sending costs."""
+    """The cost of sending."""
 
     parcels: int
     cents: int
 
 
 def make_server() -> MCPServer[Any]:
-    """Make the server as it was before: it knows nothing of references."""
+    """Create the original server, without references."""
     server: MCPServer[Any] = MCPServer("parcels")
 
     @server.tool()
@@ -45,7 +45,7 @@ def make_server() -> MCPServer[Any]:
 
     @server.tool()
     def postage(parcels: list[Parcel]) -> Bill:
-        """Compute what sending these parcels costs: three euros each, and one for each kilogram begun."""
+        """Compute the cost of these parcels: three euros each, plus one for each started kilogram."""
         cents = sum(300 + 100 * -(-parcel.grams // 1000) for parcel in parcels)
         return Bill(parcels=len(parcels), cents=cents)
 
@@ -53,12 +53,12 @@ def make_server() -> MCPServer[Any]:
 
 
 def make_attached_server(container: Container) -> MCPServer[Any]:
-    """Make the server as it is now."""
+    """Create the server with coatcheck attached."""
     server = make_server()
     attach(server, container)  # the one line
     return server
 
 
 if __name__ == "__main__":
-    # The store in memory needs nothing more. For Redis set COATCHECK_OBJECT_STORE_BACKEND and COATCHECK_REDIS_URL.
+    # The store in memory needs no configuration. For Redis set COATCHECK_OBJECT_STORE_BACKEND and COATCHECK_REDIS_URL.
     make_attached_server(Container()).run()

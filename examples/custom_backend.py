@@ -1,8 +1,8 @@
-"""A backend of your own: every object is a file in a folder, and stays when the process ends.
+"""A custom backend: every object is a file in a folder, and survives the process.
 
     python examples/custom_backend.py FOLDER
 
-Four methods are all that a backend needs. `coatcheck.testing.BackendContract` tests it as ours are tested.
+A backend needs only four methods. `coatcheck.testing.BackendContract` runs the tests of coatcheck's own backends.
 """
 
 import hashlib
@@ -19,18 +19,18 @@ EXPIRY = struct.Struct(">d")  # every file begins with the time at which it expi
 
 
 class FolderBackend:
-    """Keeps objects as files in ``folder``, which may be shared by processes of one machine."""
+    """Stores objects as files in ``folder``, which processes of one machine may share."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
     def generate_id(self) -> str:
-        """Make an id that no other process makes."""
+        """Generate an id that is unique across processes."""
         return f"obj_{uuid.uuid4().hex}"
 
     def set(self, key: str, value: bytes, ttl_seconds: float | None) -> None:
-        """Write a file; readers see the old one or the new one, never half of it."""
+        """Write a file; readers see the old or the new one, never a partial one."""
         expires = time.time() + ttl_seconds if ttl_seconds is not None else float("inf")
         new = self._folder / f"{uuid.uuid4().hex}.new"
         new.write_bytes(EXPIRY.pack(expires) + value)
@@ -45,18 +45,18 @@ class FolderBackend:
         return stored[EXPIRY.size :] if EXPIRY.unpack_from(stored)[0] > time.time() else None
 
     def delete(self, key: str) -> bool:
-        """Remove a file; whether there was one that had not expired."""
+        """Remove a file; return whether one existed that had not expired."""
         existed = self.get(key) is not None
         self._file(key).unlink(missing_ok=True)
         return existed
 
     def _file(self, key: str) -> Path:
-        # A key is any text, a file name is not.
+        # A key may contain any character, a file name may not.
         return self._folder / hashlib.sha256(key.encode()).hexdigest()
 
 
 def main(folder: Path) -> None:
-    """Keep a value, and find it again with another container, as another process would."""
+    """Store a value, and read it with another container, as another process would."""
     first = Container(settings=Settings(), backend=FolderBackend(folder))
     object_id = first.store().put({"fruit": ["apple", "quince"], "kept": True})
     print("kept in a file:", *(file.name[:12] + "…" for file in folder.iterdir()))

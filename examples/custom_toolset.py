@@ -1,8 +1,8 @@
-"""A toolset: tools that are installed together, with settings of their own.
+"""A toolset: tools that are installed together, with their own settings.
 
     PYTHONPATH=examples coatcheck serve --toolset custom_toolset:TOOLSET --folder /var/log
 
-A package of yours offers it by name, and then `--toolset logbook` is enough:
+With an entry point of your package, `--toolset logbook` is enough:
 
     [project.entry-points."coatcheck.toolsets"]
     logbook = "your_package.module:TOOLSET"
@@ -42,8 +42,8 @@ def count_levels(log: str) -> dict[str, int]:
 
 
 def make_tools(settings: LogbookSettings) -> Registry:
-    """Say which functions are tools, and how."""
-    folder = {"folder": settings.folder}  # filled by us: the model neither sees it nor can set it
+    """Return the tools and their configuration."""
+    folder = {"folder": settings.folder}  # set by coatcheck: the model neither sees nor sets it
     return {
         "list_logs": (list_logs, ToolConfig(custom_args=folder)),
         # A log is long: it is kept, and the model gets a preview and a reference …

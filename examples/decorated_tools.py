@@ -1,4 +1,4 @@
-"""Functions with a memory: decorated in a plain script, and as the tools of a server with a container.
+"""Decorated functions: in a plain script, and as the tools of a server with a container.
 
 python examples/decorated_tools.py
 """
@@ -19,7 +19,7 @@ Reading = dict[str, Any]
 
 
 def measure(days: int) -> list[Reading]:
-    """Give hourly temperatures."""
+    """Return hourly temperatures."""
     return [{"day": n // 24, "hour": n % 24, "celsius": round(8 + n % 24 * 0.7 - n % 7, 1)} for n in range(days * 24)]
 
 
@@ -34,9 +34,9 @@ def first_line(preview: str) -> str:
 
 
 def in_a_plain_script() -> None:
-    """Decorate with a store of your own; there is no container and no server."""
+    """Decorate with your own store, without a container or a server."""
     store = ObjectStore(InMemoryBackend(), ttl=600)
-    measured = explorable(object_store=store)(measure)(days=365)  # the readings are kept, this is their preview
+    measured = explorable(object_store=store)(measure)(days=365)  # the readings are stored, this is their preview
     print("explorable:      ", first_line(measured))
 
     find_warmest = referenceable(object_store=store)(warmest)
@@ -45,7 +45,7 @@ def in_a_plain_script() -> None:
 
 
 async def as_tools_of_a_server() -> None:
-    """Decorate with a container, which gives store and explorer; they are asked for at every call."""
+    """Decorate with a container, which provides store and explorer at every call."""
     container = Container()
     server: MCPServer[Any] = MCPServer("weather")
     server.add_tool(container.explorable()(measure))
@@ -58,7 +58,7 @@ async def as_tools_of_a_server() -> None:
 
         preview = await call("measure", days=30)
         reference = re.findall(r"@obj_[\w-]+", preview)[0]
-        warm = await call("above", readings=reference, celsius=20)  # takes a reference and gives one
+        warm = await call("above", readings=reference, celsius=20)  # accepts a reference and returns one
         print("in a server:     ", first_line(preview).replace(reference, "@obj_a"))
         print("kept in its turn:", first_line(warm).replace(re.findall(r"@obj_[\w-]+", warm)[0], "@obj_b"))
         print(

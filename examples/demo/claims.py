@@ -1,4 +1,4 @@
-"""What the demos have in common: claims that are checked, and how a run ends."""
+"""Shared by the demos: checked claims, and the end of a run."""
 
 import os
 import shutil
@@ -16,27 +16,27 @@ DEADLINE = 120
 
 
 class DemoError(Exception):
-    """Something without which the demo cannot go on; the message says what to do."""
+    """A missing requirement of the demo; the message says what to do."""
 
 
 @dataclass
 class Claims:
-    """What a run claims.
+    """The claims of a run.
 
     Attributes:
-        terminal: Where it prints.
-        count: How many claims were checked.
-        failures: The claims that turned out to be false.
+        terminal: The output.
+        count: Number of checked claims.
+        failures: False claims.
     """
 
     terminal: Terminal
     count: int = 0
     failures: list[str] = field(default_factory=list)
 
-    def check(self, holds: bool, claim: str) -> None:
-        """Print whether a claim holds, and remember it if it does not."""
+    def check(self, is_true: bool, claim: str) -> None:
+        """Print whether a claim is true, and record it if it is false."""
         self.count += 1
-        if holds:
+        if is_true:
             self.terminal.good(claim)
         else:
             self.terminal.bad(claim)
@@ -56,12 +56,12 @@ def program(name: str) -> str:
 
 
 def run(play: Callable[[Claims], Awaitable[None]], where: str, command: str) -> None:
-    """Play a demo and end the process: with 1 if a claim does not hold, or if it could not go on.
+    """Run a demo and exit: with 1 if a claim is false, or if the demo could not continue.
 
     Args:
         play: Makes the calls and checks the claims.
-        where: Before what one would start this, in the last line.
-        command: How.
+        where: Introduces the command in the last line.
+        command: The command that a user would run.
     """
     for stream in (sys.stdout, sys.stderr):
         getattr(stream, "reconfigure", lambda **_: None)(errors="replace")
@@ -72,7 +72,7 @@ def run(play: Callable[[Claims], Awaitable[None]], where: str, command: str) -> 
 
 
 async def played(play: Callable[[Claims], Awaitable[None]], where: str, command: str) -> int:
-    """Play a demo and give the exit code; see ``run``."""
+    """Run a demo and return the exit code; see ``run``."""
     terminal = Terminal()
     claims = Claims(terminal)
     try:

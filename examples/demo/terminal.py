@@ -1,4 +1,4 @@
-"""What the demo prints: a table, calls with their answers, and progress that leaves no trace."""
+"""Prints a table, calls with their answers, and temporary progress lines."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ WIDTH = 110
 
 
 class Terminal:
-    """Plain text on stdout, coloured for a person at a terminal who did not set ``NO_COLOR``; progress on stderr."""
+    """Plain text on stdout, coloured on a terminal unless ``NO_COLOR`` is set; progress on stderr."""
 
     def __init__(self, out: TextIO | None = None, progress: TextIO | None = None) -> None:
         self._out = out or sys.stdout
@@ -32,7 +32,7 @@ class Terminal:
         self.line(self._styled(text, "1"))
 
     def step(self, text: str) -> None:
-        """Describe what is going on: in place at a terminal, else on a separate line."""
+        """Print the current step: in place on a terminal, else on a separate line."""
         if self._progress.isatty():
             print(f"\r\x1b[K{text}", end="", file=self._progress, flush=True)
             self._under_way = True
@@ -72,11 +72,11 @@ class Terminal:
             self.line(self._styled(f"    … and {len(shown) - lines:,} more lines", "2"))
 
     def good(self, text: str) -> None:
-        """Print a line that says that something holds."""
+        """Print a line for a true claim."""
         self.line("  " + self._styled("ok", "32") + f"  {text}")
 
     def bad(self, text: str) -> None:
-        """Print a line that says that something does not hold."""
+        """Print a line for a false claim."""
         self.line("  " + self._styled("FAILED", "1;31") + f"  {text}")
 
     def _styled(self, text: str, style: str) -> str:

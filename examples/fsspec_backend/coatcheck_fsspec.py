@@ -1,7 +1,7 @@
 """A backend over fsspec: every object is a file of any file system that fsspec opens.
 
 The package's entry point names `open_backend`; coatcheck calls it when the setting ``object_store_backend`` is
-``fsspec``. `coatcheck.testing.BackendContract` tests it as ours are tested.
+``fsspec``. `coatcheck.testing.BackendContract` runs the tests of coatcheck's own backends.
 """
 
 import hashlib
@@ -19,26 +19,26 @@ from coatcheck.errors import SettingsError
 from coatcheck.settings import Settings
 
 HEAD = struct.Struct(">dI")
-"""Every file begins with the time at which it expires, in seconds since the epoch, and the length of its key."""
+"""Every file begins with its expiry, in seconds since the epoch, and the length of its key."""
 
 
 class FsspecBackend(Backend):
-    """Keeps objects as files below a URL such as ``file:///var/objects`` or ``s3://bucket/objects``.
+    """Stores objects as files below a URL such as ``file:///var/objects`` or ``s3://bucket/objects``.
 
     Args:
-        url: Where the files go.
-        options: What the file system takes besides.
+        url: The URL for the files.
+        options: More options of the file system.
     """
 
     def __init__(self, url: str, **options: Any) -> None:
         self._files, self._root = url_to_fs(url, **options)
 
     def generate_id(self) -> str:
-        """Make an id that no other process makes."""
+        """Generate an id that is unique across processes."""
         return f"obj_{uuid.uuid4().hex}"
 
     def set(self, key: str, value: bytes, ttl_seconds: float | None) -> None:
-        """Write a file; readers see the old one or the new one, never a part of it."""
+        """Write a file; readers see the old or the new one, never a partial one."""
         expires = time.time() + ttl_seconds if ttl_seconds is not None else float("inf")
         name = key.encode()
         stored = HEAD.pack(expires, len(name)) + name + value
@@ -59,7 +59,7 @@ class FsspecBackend(Backend):
         return self._read(key, n)
 
     def delete(self, key: str) -> bool:
-        """Remove a file; whether there was one that had not expired."""
+        """Remove a file; return whether one existed that had not expired."""
         existed = self._read(key, 0) is not None
         try:
             self._files.rm_file(self._path(key))
@@ -68,7 +68,7 @@ class FsspecBackend(Backend):
         return existed
 
     def scan(self, prefix: str) -> Iterator[str]:
-        """Name the keys of files that have not expired."""
+        """Yield the keys of files that have not expired."""
         try:
             paths = self._files.ls(self._root, detail=False, refresh=True)
         except FileNotFoundError:
@@ -80,12 +80,12 @@ class FsspecBackend(Backend):
                 expires, length = HEAD.unpack(self._files.cat_file(path, end=HEAD.size))
                 name = self._files.cat_file(path, start=HEAD.size, end=HEAD.size + length).decode()
             except FileNotFoundError:
-                continue  # removed meanwhile
+                continue  # removed in the meantime
             if expires > time.time() and name.startswith(prefix):
                 yield name
 
     def ping(self) -> None:
-        """See that the place can be listed."""
+        """Check that the URL can be listed."""
         self._files.makedirs(self._root, exist_ok=True)
         self._files.ls(self._root, detail=False)
 
@@ -98,17 +98,17 @@ class FsspecBackend(Backend):
         return stored[begin:] if HEAD.unpack_from(stored)[0] > time.time() else None
 
     def _path(self, key: str) -> str:
-        # A key is any text, a file name is not.
+        # A key may contain any character, a file name may not.
         return f"{self._root}/{hashlib.sha256(key.encode()).hexdigest()}"
 
 
 def open_backend(settings: Settings, exit_stack: AsyncExitStack) -> FsspecBackend:
-    """Open the backend for the settings; what must be closed is registered with the exit stack.
+    """Open the backend for the settings; the exit stack closes its resources.
 
     Raises:
         SettingsError: The option ``url`` is missing.
     """
-    del exit_stack  # fsspec closes its sessions on its own
+    del exit_stack  # fsspec closes its sessions itself
     options = dict(settings.object_store_options)
     if not isinstance(options.get("url"), str):
         raise SettingsError(

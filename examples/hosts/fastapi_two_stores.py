@@ -2,7 +2,7 @@
 
     python examples/hosts/fastapi_two_stores.py --port 8000
 
-The MCP servers are at /drafts/mcp and /archive/mcp; http://127.0.0.1:8000/archive/objects/ID shows an object to people.
+The MCP servers are at /drafts/mcp and /archive/mcp; http://127.0.0.1:8000/archive/objects/ID shows an object.
 """
 
 import argparse
@@ -62,7 +62,7 @@ def make_app(application: Any) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        # An application that is mounted has its own lifespan, which nothing runs: its sessions are managed here.
+        # FastAPI does not run the lifespan of a mounted application, so its sessions are managed here.
         async with (
             running(stores["drafts"]),
             running(stores["archive"]),
@@ -75,7 +75,7 @@ def make_app(application: Any) -> FastAPI:
 
     @app.get("/{name}/objects/{object_id}")
     async def show(name: str, object_id: str) -> dict[str, Any]:
-        """Show an object; without authentication its id is what protects it."""
+        """Show an object; without authentication, only its id protects it."""
         if name not in stores:
             raise HTTPException(404)
         with stores[name].tenancy().enter(Caller(CallerKind.ANONYMOUS)):

@@ -1,4 +1,4 @@
-"""A FastMCP server that mounts another one; large results of both are kept, and references go from one to the other.
+"""A FastMCP server that mounts another one; large results of both are kept, and both accept references to them.
 
 python examples/hosts/fastmcp_server.py --port 8000
 """
@@ -13,7 +13,7 @@ from coatcheck.server import CoatcheckMiddleware
 
 
 def make_weather() -> FastMCP[Any]:
-    """Make the server that is mounted; it knows nothing of coatcheck."""
+    """Create the server that is mounted, without coatcheck."""
     weather: FastMCP[Any] = FastMCP("weather")
 
     @weather.tool
@@ -25,7 +25,7 @@ def make_weather() -> FastMCP[Any]:
 
 
 def make_server(container: Container) -> FastMCP[Any]:
-    """Make the server; its lifespan checks the container and closes what it opened."""
+    """Create the server; its lifespan validates the container and closes its resources."""
     server: FastMCP[Any] = FastMCP("statistics", lifespan=lambda _: running(container))
 
     @server.tool

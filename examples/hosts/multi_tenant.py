@@ -1,4 +1,4 @@
-"""A server for several tenants over Redis: who has a token has a namespace, and sees no one else's objects.
+"""A server for several tenants over Redis: each token has a namespace with separate objects.
 
     COATCHECK_REDIS_URL=redis://localhost:6379 python examples/hosts/multi_tenant.py --port 8000 \
         --token alice=SECRET --token bob=SECRET
@@ -21,7 +21,7 @@ from coatcheck import Container, Settings, attach, running
 
 
 class ListedTokens(TokenVerifier):
-    """Lets in who has a listed token; a real server verifies signed ones, see `coatcheck serve --auth-jwks`."""
+    """Accepts listed tokens; a real server verifies signed ones, see `coatcheck serve --auth-jwks`."""
 
     def __init__(self, owners: Mapping[str, str]) -> None:
         self._owners = owners
@@ -35,7 +35,7 @@ class ListedTokens(TokenVerifier):
 
 
 def make_server(container: Container, owners: Mapping[str, str], url: str) -> MCPServer[Any]:
-    """Make the server; every tool works on the objects of its caller."""
+    """Create the server; every tool uses the objects of its caller."""
     server: MCPServer[Any] = MCPServer(
         "tenants",
         lifespan=lambda _: running(container),
@@ -46,7 +46,7 @@ def make_server(container: Container, owners: Mapping[str, str], url: str) -> MC
 
     @server.tool()
     def rows(count: int) -> list[int]:
-        """Give numbers."""
+        """Return numbers."""
         return list(range(count))
 
     attach(server, container)

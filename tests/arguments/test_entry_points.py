@@ -22,7 +22,8 @@ from coatcheck.server import attach
 from coatcheck.settings import Settings
 from tests.arguments.parameter_kinds_server import server, take
 from tests.preloaded_python import PYTHON
-from tests.wrap.running import reference_in, words, wrap_on_stdio
+from tests.results import reference_in, text_of
+from tests.wrap.running import wrap_on_stdio
 
 SERVER = [PYTHON, str(Path(__file__).with_name("parameter_kinds_server.py"))]
 
@@ -146,7 +147,7 @@ async def behind_a_process(tool: str, *arguments: str) -> dict[str, Any]:
     async with Client(wrap_on_stdio(*arguments, **ENVIRONMENT)) as client:
         value = VALUE | {"looks": "@@obj_abc.title"}
         kept = await client.call_tool("object_store_put", {"value": value})
-        return await outcomes(client, tool, reference_in(words(kept)))
+        return await outcomes(client, tool, reference_in(text_of(kept)))
 
 
 async def wrapped() -> dict[str, Any]:

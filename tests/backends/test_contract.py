@@ -2,17 +2,7 @@ import pytest
 
 from coatcheck.backends import InMemoryBackend, RedisBackend, SQLiteBackend
 from coatcheck.testing import BackendContract
-
-
-class FourMethods:
-    """A third-party backend with only the required methods."""
-
-    def __init__(self):
-        self._inner = InMemoryBackend()
-        self.generate_id = self._inner.generate_id
-        self.set = self._inner.set
-        self.get = self._inner.get
-        self.delete = self._inner.delete
+from tests.minimal_backend import FourMethods
 
 
 class TestInMemoryBackend(BackendContract):

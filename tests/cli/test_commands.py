@@ -27,7 +27,7 @@ def run(*arguments: str, env: dict[str, str] | None = None) -> CommandResult:
     return run_here(*arguments, environment={**os.environ, "NO_COLOR": "1", **(env or {})}, folder=Path.cwd())
 
 
-def run_in_process(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def run_in_subprocess(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run a command in a separate process, with its own modules and logs."""
     environment = {**os.environ, "NO_COLOR": "1", **(env or {})}
     return subprocess.run(

@@ -13,7 +13,8 @@ from mcp import Client
 from coatcheck.cli import main
 from coatcheck.containers import Container
 from coatcheck.settings import Settings
-from tests.wrap.running import FEATURES, words, wrap_on_stdio
+from tests.results import text_of
+from tests.wrap.running import FEATURES, wrap_on_stdio
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def test_tools_of_a_wrapped_server_take_files_by_reference(run, tmp_path):
         async with Client(wrap_on_stdio(*flags, "--", *FEATURES, "stdio")) as client:
 
             async def call_text(tool, **arguments):
-                return words(await client.call_tool(tool, arguments))
+                return text_of(await client.call_tool(tool, arguments))
 
             assert await call_text("length", value=references[0]) == "24000"
             shown = await call_text("object_store_get", object_id=references[1])

@@ -7,6 +7,7 @@ from typing import Any
 from mcp import Client
 
 from coatcheck.toolsets.deepset.simulator.platform_state import stable_id
+from tests.results import reference_in, text_of
 
 PIPELINE = "rag-billing-00"
 QUERY_ID = stable_id("query", PIPELINE, 5)
@@ -16,16 +17,6 @@ NO_WORKSPACE = {
     "run_component", "list_secrets", "get_secret", "list_workspaces", "get_workspace", "create_workspace",
     "search_docs", "load_skill",
 }  # fmt: skip
-
-
-def text_of(result) -> str:
-    return "".join(block.text for block in result.content if block.type == "text")
-
-
-def reference_in(text: str) -> str:
-    found = re.match(r"@obj_[\w-]+", text)
-    assert found, text
-    return found[0]
 
 
 class Session:

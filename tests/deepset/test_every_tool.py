@@ -14,8 +14,9 @@ from coatcheck.server import configure_mcp_server
 from coatcheck.tool_factory import WorkspaceMode
 from coatcheck.toolsets.deepset.simulator import SimulatedPlatform
 from tests.deepset.conftest import KEYS, listening
-from tests.deepset.scenario import PARTS, PIPELINE, Session, reference_in, text_of
+from tests.deepset.scenario import PARTS, PIPELINE, Session
 from tests.deepset.serving import client_of, over_http, over_stdio
+from tests.results import reference_in, text_of
 
 pytestmark = pytest.mark.anyio
 

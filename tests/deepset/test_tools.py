@@ -25,8 +25,9 @@ from coatcheck.toolsets.deepset import DeepsetContainer, DeepsetSettings, Embedd
 from coatcheck.toolsets.deepset.client_pool import ClientPool
 from coatcheck.toolsets.deepset.simulator import FaultRule, SimulatedPlatform
 from tests.deepset.conftest import FAST_RETRIES, listening
-from tests.deepset.scenario import PIPELINE, Session, reference_in, text_of
+from tests.deepset.scenario import PIPELINE, Session
 from tests.deepset.serving import client_of
+from tests.results import reference_in, text_of
 
 pytestmark = pytest.mark.anyio
 

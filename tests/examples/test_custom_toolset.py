@@ -7,6 +7,7 @@ import pytest
 from mcp import Client, StdioServerParameters, stdio_client
 
 from tests.preloaded_python import PYTHON
+from tests.results import text_of
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 LINES = ["INFO the tide comes in", "ERROR the lamp is out", "INFO a ship passes"] * 400
@@ -21,10 +22,6 @@ def folder(tmp_path):
 
 def serve(*flags: str) -> list[str]:
     return [PYTHON, "-m", "coatcheck", "serve", "--toolset", "custom_toolset:TOOLSET", *flags]
-
-
-def text_of(result) -> str:
-    return "".join(block.text for block in result.content)
 
 
 @pytest.mark.anyio

@@ -1,38 +1,24 @@
 """The host applications start with one command, and work with real clients."""
 
 import os
-import re
-import socket
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
+from tests.ports import free_port, is_listening
 from tests.preloaded_python import PYTHON
+from tests.results import reference_in, text_of
 from tests.waiting import wait_until
 
 HOSTS = Path(__file__).parents[2] / "examples" / "hosts"
 
 pytestmark = pytest.mark.anyio
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-def is_open(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
 
 
 @contextmanager
@@ -46,7 +32,7 @@ def started(script: str, *arguments: str, **variables: str):
         text=True,
     )
     try:
-        wait_until(lambda: is_open(port) or process.poll() is not None, "the server listens")
+        wait_until(lambda: is_listening(port) or process.poll() is not None, "the server listens")
         assert process.poll() is None, process.stderr.read()
         yield f"http://127.0.0.1:{port}"
     finally:
@@ -54,23 +40,13 @@ def started(script: str, *arguments: str, **variables: str):
         process.communicate(timeout=30)
 
 
-def result_text(result: Any) -> str:
-    return result.content[0].text
-
-
-def reference_in(result: Any) -> str:
-    return re.search(r"@obj_[\w-]+", result_text(result))[0]
-
-
 async def test_fastapi_with_two_stores():
     with started("fastapi_two_stores.py") as url:
         async with Client(f"{url}/drafts/mcp") as drafts, Client(f"{url}/archive/mcp") as archive:
-            assert "@obj_" in result_text(
-                await drafts.call_tool("rows", {"count": 400})
-            )  # over the limit of this store
+            assert "@obj_" in text_of(await drafts.call_tool("rows", {"count": 400}))  # over the limit of this store
             kept = await archive.call_tool("rows", {"count": 3000})
-            reference = reference_in(kept)
-            assert result_text(await archive.call_tool("total", {"rows": reference})) == str(sum(range(3000)))
+            reference = reference_in(text_of(kept))
+            assert text_of(await archive.call_tool("total", {"rows": reference})) == str(sum(range(3000)))
             assert (await drafts.call_tool("total", {"rows": reference})).is_error
         async with httpx2.AsyncClient() as http:
             seen = await http.get(f"{url}/archive/objects/{reference[1:]}")
@@ -81,8 +57,8 @@ async def test_fastapi_with_two_stores():
 async def test_fastmcp_with_a_mounted_server():
     with started("fastmcp_server.py") as url:
         async with Client(f"{url}/mcp") as client:
-            reference = reference_in(await client.call_tool("weather_measure", {"days": 5000}))
-            assert result_text(await client.call_tool("mean", {"numbers": reference})).startswith("17.")
+            reference = reference_in(text_of(await client.call_tool("weather_measure", {"days": 5000})))
+            assert text_of(await client.call_tool("mean", {"numbers": reference})).startswith("17.")
             assert (await client.call_tool("weather_measure", {"days": 2})).structured_content == {
                 "result": [15.0, 18.5]
             }
@@ -106,10 +82,10 @@ async def test_tenants_over_redis_do_not_see_each_other(redis_server):
         ) as other,
     ):
         async with client(one, "alice") as alice, client(other, "bob") as bob, client(other, "alice") as again:
-            reference = reference_in(await alice.call_tool("rows", {"count": 5000}))
+            reference = reference_in(text_of(await alice.call_tool("rows", {"count": 5000})))
             wanted = {"object_id": reference, "path": "[4999]"}
-            assert result_text(await again.call_tool("object_store_get", wanted)) == "4999"
+            assert text_of(await again.call_tool("object_store_get", wanted)) == "4999"
             assert (await bob.call_tool("object_store_get", wanted)).is_error
-            assert "@obj_" not in result_text(await bob.call_tool("object_store_list", {}))
+            assert "@obj_" not in text_of(await bob.call_tool("object_store_list", {}))
         async with httpx2.AsyncClient() as http:
             assert (await http.post(f"{one}/mcp", json={})).status_code == 401

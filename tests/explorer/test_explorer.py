@@ -12,6 +12,7 @@ from coatcheck.errors import CoatcheckError, ObjectNotFound, ObjectStoreUnavaila
 from coatcheck.explorer import Explorer
 from coatcheck.object_store import ObjectStore
 from coatcheck.references import Reference, parse_path
+from tests.results import reference_in
 from tests.strategies import json_values
 
 pytestmark = pytest.mark.anyio
@@ -32,12 +33,6 @@ LARGE = {
     "list of 5 000 records": records(5000),
     "dict of 5 000 keys": {f"key_{n}": {"size": n} for n in range(5000)},
 }
-
-
-def reference_in(text: str) -> str:
-    found = re.search(r"@obj_\w+", text)
-    assert found
-    return found.group()
 
 
 @pytest.mark.parametrize("value", LARGE.values(), ids=LARGE.keys())

@@ -17,7 +17,7 @@ from tests.monitoring.connecting import client_of
 from tests.monitoring.running import Served, served
 from tests.monitoring.scraping import samples_of
 from tests.ports import free_port
-from tests.wrap.running import reference_in, words
+from tests.results import reference_in, text_of
 
 pytestmark = pytest.mark.anyio
 
@@ -30,7 +30,7 @@ START_SECONDS = 60.0
 async def generate_traffic(server: Served) -> None:
     """Cause every kind of event that is counted."""
     async with client_of(server) as client:
-        reference = reference_in(words(await client.call_tool("many", {"rows": 2000})))
+        reference = reference_in(text_of(await client.call_tool("many", {"rows": 2000})))
         await client.call_tool("object_store_get", {"object_id": reference})
         await client.call_tool("object_store_get", {"object_id": "obj_nothing"})
         await client.call_tool("object_store_query", {"object_id": reference, "filter": "[range(1e9)]"})

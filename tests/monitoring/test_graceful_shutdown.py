@@ -12,8 +12,9 @@ from mcp.shared.exceptions import MCPError
 
 from tests.monitoring.connecting import client_of, flags_of
 from tests.monitoring.running import served
+from tests.results import text_of
 from tests.waiting import until
-from tests.wrap.running import appears, words
+from tests.wrap.running import appears
 
 pytestmark = pytest.mark.anyio
 
@@ -95,7 +96,7 @@ async def test_a_call_in_flight_is_answered_new_connections_are_refused_and_it_i
             assert not answers
             pipe.write_text("waited")
             code = await until_ended(server.process)  # and nothing else is waited for
-        assert words(answers[0]) == "waited"
+        assert text_of(answers[0]) == "waited"
         assert code == EXIT[kind]
         assert "Traceback" not in server.log
         assert "ERROR" not in server.log

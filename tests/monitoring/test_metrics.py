@@ -18,8 +18,8 @@ from tests.fault_proxy import fault_proxy
 from tests.monitoring.connecting import client_of, flags_of
 from tests.monitoring.running import KINDS, TOKEN, served
 from tests.monitoring.scraping import samples_of, value_of
+from tests.results import reference_in, text_of
 from tests.waiting import until, wait_until
-from tests.wrap.running import reference_in, words
 
 pytestmark = pytest.mark.anyio
 
@@ -29,7 +29,7 @@ async def test_what_is_kept_and_read_is_counted(kind, tmp_path):
     with served(kind, tmp_path, *flags_of(kind)) as server:
         async with client_of(server) as client:
             await client.list_tools()
-            answer = words(await client.call_tool("many", {"rows": 2000}))
+            answer = text_of(await client.call_tool("many", {"rows": 2000}))
             reference = reference_in(answer)
             await client.call_tool("object_store_get", {"object_id": reference})
             await client.call_tool("object_store_get", {"object_id": "@obj_nothing"})
@@ -59,7 +59,7 @@ async def test_what_is_kept_and_read_is_counted(kind, tmp_path):
 async def test_the_routes_reveal_nothing_of_users_or_the_store(protected, redis_with_password):
     async with client_of(protected, TOKEN) as client:
         await client.list_tools()
-        reference = reference_in(words(await client.call_tool("many", {"rows": 2000})))
+        reference = reference_in(text_of(await client.call_tool("many", {"rows": 2000})))
     backend = RedisBackend(redis_with_password.url, prefix="prefix-canary-", timeout=15)
     (namespace,) = [key.split(":")[-2] for key in backend.scan("") if key.endswith(f":{reference[1:]}")]
     backend.close()

@@ -15,7 +15,7 @@ from coatcheck.containers import Container
 from coatcheck.errors import ObjectNotFound, ObjectStoreUnavailable, ObjectTooLarge
 from coatcheck.object_store import ObjectStore
 from coatcheck.settings import Settings
-from tests.wrap.running import reference_in, words
+from tests.results import reference_in, text_of
 
 pytestmark = pytest.mark.anyio
 
@@ -41,7 +41,7 @@ async def test_an_operation_is_a_span_within_that_of_the_sdks_request(spans):
     container = Container(settings=Settings())
     async with Client(container.server()) as client:
         stored = await client.call_tool("object_store_put", {"value": [1]})
-        await client.call_tool("object_store_get", {"object_id": reference_in(words(stored))})
+        await client.call_tool("object_store_get", {"object_id": reference_in(text_of(stored))})
     found = {span.name: span for span in spans()}
     request = found["tools/call object_store_put"]
     put = found["object_store put"]

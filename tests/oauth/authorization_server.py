@@ -1,4 +1,4 @@
-"""An MCP server that wants OAuth, and its authorization server with a page that asks the user, on loopback.
+"""An MCP server that requires OAuth, and its authorization server with a consent page, on loopback.
 
 Usage: python authorization_server.py PORT TOKEN_SECONDS [refuse]
 """
@@ -101,7 +101,7 @@ server = MCPServer(
 
 @server.tool()
 def text(size: int) -> str:
-    """Text of a length."""
+    """Return a text of this length."""
     return "line\n" * (size // 5)
 
 
@@ -111,7 +111,7 @@ async def consent(request: Request) -> Response:
     if request.method == "GET":
         return HTMLResponse(
             '<title>consent</title><form method="post"><button>Allow</button></form>'
-            "<script>document.forms[0].submit()</script>"  # a real browser presses the button on its own
+            "<script>document.forms[0].submit()</script>"  # in a real browser, the script presses the button
         )
     client_id, params = provider.asked.pop(number)
     redirect = str(params.redirect_uri)
@@ -134,14 +134,14 @@ async def log(_request: Request) -> Response:
 
 @server.custom_route("/reset", methods=["POST"])
 async def reset(_request: Request) -> Response:
-    """Makes it as it was at its start."""
+    """Reset to the initial state."""
     vars(provider).update(vars(Provider()))
     return JSONResponse({})
 
 
 @server.custom_route("/forget", methods=["POST"])
 async def forget(_request: Request) -> Response:
-    """Makes all access tokens invalid, before they expire."""
+    """Invalidate all access tokens before they expire."""
     provider.tokens.clear()
     return JSONResponse({})
 

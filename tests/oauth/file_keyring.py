@@ -1,4 +1,4 @@
-"""A keyring for tests, as `$PYTHON_KEYRING_BACKEND`: keeps passwords in the file that `$KEYRING_FILE` names."""
+"""A keyring for tests, as `$PYTHON_KEYRING_BACKEND`: saves passwords in the file `$KEYRING_FILE`."""
 
 import json
 import os

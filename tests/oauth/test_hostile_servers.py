@@ -1,4 +1,4 @@
-"""What strangers can send into a sign-in: other pages in the browser, and authorization servers that misbehave."""
+"""Attacks on a sign-in: by other pages in the browser, and by misbehaving authorization servers."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ def anyio_backend():
     return "asyncio"
 
 
-async def test_only_the_redirect_with_our_state_counts():
+async def test_only_the_redirect_with_the_right_state_is_accepted():
     async with LoopbackRedirect() as redirect, httpx2.AsyncClient() as browser:
         assert (await browser.get(redirect.uri, params={"code": "early", "state": ""})).status_code == 400
         redirect.expect("http://127.0.0.1/authorize?state=ours")
@@ -36,7 +36,7 @@ async def test_only_the_redirect_with_our_state_counts():
         assert await redirect.wait() == {"code": "c", "state": "ours"}
 
 
-async def test_the_page_shows_what_a_server_wrote_as_text_alone():
+async def test_the_page_escapes_text_of_the_server():
     async with LoopbackRedirect() as redirect, httpx2.AsyncClient() as browser:
         redirect.expect("http://127.0.0.1/authorize?state=ours")
         params = {"error": "x", "error_description": "<script>alert(1)</script>", "state": "ours"}
@@ -57,7 +57,7 @@ async def test_a_connection_that_sends_too_much_or_nothing_is_closed():
 
 @contextmanager
 def http_server(answer):
-    """A server that answers with what ``answer(method, path, body)`` gives: status, headers, body."""
+    """A server that responds with the status, headers and body that ``answer(method, path, body)`` returns."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
@@ -150,7 +150,7 @@ async def test_a_misbehaving_authorization_server_ends_in_one_line(tmp_path, cap
 
 
 def answering_server(handler, _method, asked, body):
-    """An authorization server that gives the token ``new``, and refreshes none."""
+    """An authorization server that issues the token ``new``, and refuses to refresh."""
     origin = origin_of(handler)
     if handler.headers.get("authorization") == "Bearer new":
         return as_json({})
@@ -165,13 +165,13 @@ def answering_server(handler, _method, asked, body):
 
 
 def approve(url):
-    """What the browser does in the end."""
+    """Follow the redirect, like the browser after consent."""
     query = parse_qs(urlsplit(url).query)
     with httpx2.Client() as client:
         client.get(query["redirect_uri"][0], params={"code": "c", "state": query["state"][0]})
 
 
-async def test_a_sign_in_goes_on_when_the_request_that_needed_it_is_given_up(tmp_path):
+async def test_a_sign_in_continues_when_its_request_is_cancelled(tmp_path):
     loop, opened = asyncio.get_running_loop(), []
     shown = asyncio.Event()
 
@@ -194,7 +194,7 @@ async def test_a_sign_in_goes_on_when_the_request_that_needed_it_is_given_up(tmp
     assert len(opened) == 1
 
 
-async def test_a_refresh_that_is_refused_leads_to_a_sign_in(tmp_path):
+async def test_a_refused_refresh_leads_to_a_sign_in(tmp_path):
     opened = []
 
     def browser(url):
@@ -219,7 +219,7 @@ async def test_a_refresh_that_is_refused_leads_to_a_sign_in(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"tokens": 5, "expires_at": "x"}', '{"keyring": true}'])
-def test_a_sign_in_file_that_is_damaged_counts_as_no_sign_in(tmp_path, monkeypatch, text):
+def test_a_damaged_sign_in_file_counts_as_no_sign_in(tmp_path, monkeypatch, text):
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
     storage = TokenStorage(tmp_path)
     storage.save(SignIn("u", {"access_token": "t"}))
@@ -228,7 +228,7 @@ def test_a_sign_in_file_that_is_damaged_counts_as_no_sign_in(tmp_path, monkeypat
     assert storage.load("u") == SignIn("u")
 
 
-def test_a_folder_that_cannot_be_written_is_said(tmp_path):
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UpstreamError, match="cannot be kept in"):
         TokenStorage(tmp_path / "file" / "folder").save(SignIn("u"))

@@ -1,4 +1,4 @@
-"""Servers that want OAuth: a real authorization server on loopback, and a browser that presses the button."""
+"""Servers that require OAuth: a real authorization server on loopback, and a browser that presses the button."""
 
 import json
 import os
@@ -27,18 +27,18 @@ COATCHECK = [PYTHON, "-m", "coatcheck"]
 
 @pytest.fixture(scope="module")
 def start():
-    """Returns the URL of an authorization server that knows nobody yet; one serves for all that want the same."""
+    """Returns the URL of a new authorization server; tests with the same options share one, which is reset."""
     started = {}
 
     def begin(*, token_seconds=3600, refuse=False):
-        wanted = token_seconds, refuse
-        if wanted not in started:
+        options = token_seconds, refuse
+        if options not in started:
             port = free_port()
             command = [PYTHON, str(HERE / "authorization_server.py"), str(port), str(token_seconds)]
             process = subprocess.Popen([*command, *(["refuse"] if refuse else [])])
-            started[wanted] = process, f"http://127.0.0.1:{port}/mcp"
+            started[options] = process, f"http://127.0.0.1:{port}/mcp"
             wait_until_listening(port, process)
-        _, url = started[wanted]
+        _, url = started[options]
         post(url, "/reset")
         return url
 
@@ -50,7 +50,7 @@ def start():
 
 @pytest.fixture
 def user(tmp_path):
-    """The environment of a user with a browser, and without a keyring."""
+    """The environment of a user with a browser and without a keyring."""
     browser = f"{PYTHON} {HERE / 'browser.py'} %s"
     return {
         **os.environ,
@@ -75,15 +75,15 @@ def run(*arguments, user):
     return run_here(*arguments, environment=user, folder=Path(user["HOME"]))
 
 
-def run_apart(*arguments, user):
-    """Run a command in a process of its own, which looks for a keyring anew."""
+def run_in_subprocess(*arguments, user):
+    """Run a command in a separate process, which looks for a keyring."""
     return subprocess.run(
         [*COATCHECK, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, env=user
     )
 
 
 def initialize_wrap(*arguments, user):
-    """Run `wrap`, send one `initialize`, and wait for the end."""
+    """Run `wrap`, send one `initialize`, and wait for its exit."""
     params = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
     ask = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params})
     command = [*COATCHECK, "wrap", *arguments]
@@ -110,7 +110,7 @@ def stored(user):
     return [json.loads(path.read_text()) for path in files], files
 
 
-async def test_a_401_that_offers_it_signs_in_in_the_browser_and_the_call_goes_on(start, user):
+async def test_a_401_with_oauth_metadata_starts_a_sign_in_in_the_browser_and_the_call_continues(start, user):
     url = start()
     with anyio.fail_after(120):
         async with wrapped("--url", url, user=user) as client:
@@ -144,7 +144,7 @@ def test_login_signs_in_status_shows_it_and_logout_revokes(start, user):
 def test_a_real_browser_signs_in(start, user, tmp_path):
     url = start()
     script = tmp_path / "browser"
-    # It ends when the page has come to rest, and has a time of its own in which all timers have run out.
+    # It exits when the page is idle, with a virtual time budget for its timers.
     command = [*chromium(tmp_path / "profile"), "--dump-dom", "--virtual-time-budget=20000"]
     script.write_text(f'#!/bin/sh\n{shlex.join(command)} "$1" > {tmp_path / "page.html"} 2> {os.devnull}\n')
     script.chmod(0o700)
@@ -156,7 +156,7 @@ def test_a_real_browser_signs_in(start, user, tmp_path):
     assert log(url)[-1] == "revoke"
 
 
-def test_tokens_are_kept_in_a_file_of_their_owner_and_never_shown(start, user):
+def test_tokens_are_saved_in_a_private_file_and_never_shown(start, user):
     url = start()
     output = run("login", url, user=user)
     (sign_in,), (path,) = stored(user)
@@ -168,8 +168,8 @@ def test_tokens_are_kept_in_a_file_of_their_owner_and_never_shown(start, user):
 
 
 async def test_an_expired_token_is_refreshed_without_the_browser_also_after_a_restart(start, user):
-    url = start(token_seconds=5)  # less than the reserve: expired as soon as it is there
-    run_apart("login", url, user=user)
+    url = start(token_seconds=5)  # less than the reserve: expired immediately
+    run_in_subprocess("login", url, user=user)
     user["BROWSER"] = "false %s"
     with anyio.fail_after(120):
         async with wrapped("--url", url, user=user) as client:
@@ -179,7 +179,7 @@ async def test_an_expired_token_is_refreshed_without_the_browser_also_after_a_re
     assert set(entries[3:]) == {"token refresh"}
 
 
-async def test_a_token_that_became_invalid_is_refreshed_and_the_call_is_repeated(start, user):
+async def test_an_invalidated_token_is_refreshed_and_the_call_is_repeated(start, user):
     url = start()
     with anyio.fail_after(120):
         async with wrapped("--url", url, user=user) as client:
@@ -189,7 +189,7 @@ async def test_a_token_that_became_invalid_is_refreshed_and_the_call_is_repeated
     assert log(url) == ["register", "authorize", "token code", "token refresh"]
 
 
-async def test_two_processes_at_once_open_one_window(start, user):
+async def test_two_concurrent_processes_open_one_browser_window(start, user):
     url = start()
     with anyio.fail_after(120):
         async with anyio.create_task_group() as tasks:
@@ -208,20 +208,20 @@ async def test_a_gateway_signs_in_to_its_servers(start, user, tmp_path):
             async def joined() -> bool:
                 return any(tool.name.endswith("text") for tool in (await client.list_tools()).tools)
 
-            await until(joined, "the server has joined", interval=0.2)  # a slow one joins later
+            await until(joined, "the server has joined", interval=0.2)  # a slow server joins later
     assert log(url) == ["register", "authorize", "token code"]
 
 
-def test_a_sign_in_that_is_refused_says_so_once_and_opens_no_second_window(start, user):
+def test_a_refused_sign_in_is_reported_once_and_opens_no_second_window(start, user):
     url = start(refuse=True)
-    done = run_apart("login", url, user=user)
+    done = run_in_subprocess("login", url, user=user)
     assert done.returncode == 1
     assert 'it was refused: "No."' in done.stderr
     assert "Traceback" not in done.stderr
     assert log(url).count("authorize") == 1
 
 
-def test_without_a_browser_the_command_to_run_is_named(start, user):
+def test_without_a_browser_the_sign_in_command_is_named(start, user):
     url = start()
     user |= {"BROWSER": "", "PATH": "/nowhere"}
     user.pop("DISPLAY", None)
@@ -232,7 +232,7 @@ def test_without_a_browser_the_command_to_run_is_named(start, user):
 
 
 @pytest.mark.parametrize("arguments", [["--no-oauth"], ["--header", "Authorization: Bearer $TOKEN"]])
-def test_no_window_opens_where_the_user_wants_none(start, user, arguments):
+def test_no_window_opens_if_the_user_disabled_it(start, user, arguments):
     url = start()
     user["TOKEN"] = "wrong"
     done = initialize_wrap("--url", url, *arguments, user=user)
@@ -240,17 +240,17 @@ def test_no_window_opens_where_the_user_wants_none(start, user, arguments):
     assert log(url) == []
 
 
-async def test_with_a_keyring_the_tokens_are_in_it_and_not_in_the_file(start, user, tmp_path):
+async def test_with_a_keyring_the_tokens_are_saved_in_it_and_not_in_the_file(start, user, tmp_path):
     url = start()
     user |= {"PYTHONPATH": str(HERE), "PYTHON_KEYRING_BACKEND": "file_keyring.FileKeyring"}
     user["KEYRING_FILE"] = str(tmp_path / "keyring.json")
-    run_apart("login", url, user=user)
+    run_in_subprocess("login", url, user=user)
     assert stored(user)[0] == [{"url": url, "keyring": True}]
     (kept,) = json.loads((tmp_path / "keyring.json").read_text()).values()
     assert json.loads(kept)["tokens"]["access_token"]
     with anyio.fail_after(60):
         await connect(url, user)
     assert log(url) == ["register", "authorize", "token code"]
-    assert "signed in" in run_apart("status", user=user).stdout
-    run_apart("logout", url, user=user)
+    assert "signed in" in run_in_subprocess("status", user=user).stdout
+    run_in_subprocess("logout", url, user=user)
     assert json.loads((tmp_path / "keyring.json").read_text()) == {}

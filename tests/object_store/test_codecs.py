@@ -1,4 +1,4 @@
-"""A codec of the host's: what the backend keeps, what comes back, and what a store without it says."""
+"""Custom codecs: the stored bytes, the values read, and the error of a store without the codec."""
 
 import asyncio
 import threading
@@ -39,7 +39,7 @@ def backend():
     return InMemoryBackend()
 
 
-def test_no_word_of_a_value_that_was_previewed_is_kept_unencrypted(backend):
+def test_no_text_of_a_previewed_value_is_stored_unencrypted(backend):
     explorer = Explorer(ObjectStore(backend, codec=Encrypted()))
     kept = explorer.keep([{"secret_field": "secret"}] * 400, "rows")
     assert "secret_field" in kept.preview
@@ -49,7 +49,7 @@ def test_no_word_of_a_value_that_was_previewed_is_kept_unencrypted(backend):
 
 @pytest.mark.parametrize("compress_above", [0, 1000])
 @pytest.mark.parametrize("value", [ROWS, MANY, "a secret text", None, 7], ids=["rows", "many", "text", "none", "7"])
-def test_values_come_back_both_ways_and_the_backend_never_sees_them(backend, value, compress_above):
+def test_values_are_read_sync_and_async_and_the_backend_never_sees_them(backend, value, compress_above):
     store = ObjectStore(backend, codec=Encrypted(), compress_above=compress_above)
 
     async def scenario():
@@ -66,11 +66,11 @@ def test_values_come_back_both_ways_and_the_backend_never_sees_them(backend, val
     assert (b"zstd" in line) == (compress_above > 0 and isinstance(value, list))
     assert store.metadata(stored).tool == "rows"
     for most in (0, 10, 10**7):
-        looked = store.peek(stored, most)
-        assert looked.payload == (store.read(stored).payload if looked.metadata.size <= most else b"")
+        peeked = store.peek(stored, most)
+        assert peeked.payload == (store.read(stored).payload if peeked.metadata.size <= most else b"")
 
 
-def test_a_large_payload_is_worked_on_in_a_thread(backend):
+def test_a_large_payload_is_processed_in_a_thread(backend):
     applied = Encrypted()
     store = ObjectStore(backend, codec=applied)
 
@@ -82,7 +82,7 @@ def test_a_large_payload_is_worked_on_in_a_thread(backend):
     assert applied.threads == [True, False]
 
 
-def test_a_store_with_another_codec_or_another_key_says_so(backend):
+def test_a_store_with_another_codec_or_key_reports_it(backend):
     stored = ObjectStore(backend, codec=Encrypted()).put(ROWS)
     with pytest.raises(ObjectUnreadable, match=r"with the codec fernet, and this store has none.*Container\(codec=…\)"):
         ObjectStore(backend).get(stored)
@@ -97,7 +97,7 @@ def test_a_store_with_another_codec_or_another_key_says_so(backend):
     assert ObjectStore(backend, codec=Encrypted()).get(plain) == ROWS
 
 
-def test_a_codec_that_fails_or_lies_costs_the_object_and_not_the_call(backend):
+def test_a_codec_that_fails_or_truncates_loses_the_object_but_not_the_call(backend):
     class TruncatingCodec:
         name = "broken"
 

@@ -1,4 +1,4 @@
-"""Objects that are compressed on their way to a store: what is kept, what is read, and what is refused."""
+"""Compressed objects: the stored bytes, the values read, and refused ones."""
 
 import asyncio
 import base64
@@ -43,7 +43,7 @@ def line_of(kept):
 
 
 @pytest.mark.parametrize("value", [ROWS, MANY, TEXT, NOISE, [10**30] * 900, {"a": TEXT}], ids=type)
-def test_values_come_back_as_they_were_both_ways(store, value):
+def test_values_are_read_unchanged_sync_and_async(store, value):
     async def scenario():
         stored = await store.aput(value)
         assert await store.aget(stored) == value
@@ -56,7 +56,7 @@ def test_values_come_back_as_they_were_both_ways(store, value):
     assert store.metadata(stored).size == len(codec.encode(value).payload)
 
 
-def test_a_tool_result_and_its_text_come_back_as_they_were(store):
+def test_a_tool_result_and_its_text_are_read_unchanged(store):
     result = {"content": [{"type": "text", "text": TEXT}], "isError": False, "_meta": {"a": 1}}
     stored = store.put(ToolResult(result), tool="logs")
     assert store.read(stored).result() == result
@@ -64,7 +64,7 @@ def test_a_tool_result_and_its_text_come_back_as_they_were(store):
     assert store.metadata(stored).tool == "logs"
 
 
-def test_what_is_kept_is_smaller_and_says_so_on_its_first_line(store, backend):
+def test_the_stored_bytes_are_smaller_and_marked_on_the_first_line(store, backend):
     kept = backend.get(store.put(ROWS))
     line = line_of(kept)
     assert line["version"] == 2
@@ -75,13 +75,13 @@ def test_what_is_kept_is_smaller_and_says_so_on_its_first_line(store, backend):
 
 
 @pytest.mark.parametrize("value", ["x" * 1000, [1, 2], {"a": "b"}], ids=type)
-def test_short_values_stay_as_they_are(store, backend, value):
+def test_short_values_are_not_compressed(store, backend, value):
     line = line_of(backend.get(store.put(value)))
     assert line["version"] == 1
     assert "zstd" not in line
 
 
-def test_values_that_do_not_shrink_much_stay_as_they_are(store, backend):
+def test_values_that_hardly_shrink_are_not_compressed(store, backend):
     line, _, payload = backend.get(store.put(NOISE)).partition(b"\n")
     assert payload == NOISE.encode()
     assert json.loads(line)["version"] == 1
@@ -93,7 +93,7 @@ def test_without_the_setting_nothing_is_compressed_and_compressed_objects_are_re
     assert plain.get(store.put(ROWS)) == ROWS
 
 
-def test_looking_at_an_object_gives_its_payload_where_it_is_short_and_never_a_compressed_one(store):
+def test_a_peek_returns_a_short_payload_and_never_a_compressed_one(store):
     size = len(codec.encode(ROWS).payload)
     stored = store.put(ROWS)
     for look in (store.peek, lambda *args: asyncio.run(store.apeek(*args))):
@@ -131,7 +131,7 @@ def test_an_object_of_a_later_format_is_refused_clearly(store, backend):
     ],
     ids=str,
 )
-def test_an_object_that_lies_about_its_size_is_refused(store, backend, claim):
+def test_an_object_with_a_wrong_size_is_refused(store, backend, claim):
     stored = store.put(ROWS)
     line, _, payload = backend.get(stored).partition(b"\n")
     backend.set(stored, json.dumps({**json.loads(line), **claim}).encode() + b"\n" + payload, None)
@@ -141,11 +141,11 @@ def test_an_object_that_lies_about_its_size_is_refused(store, backend, claim):
         except ValueError as error:
             assert "\n" not in str(error)
         else:
-            assert read == store.metadata  # which looks at the first line alone
+            assert read == store.metadata  # which reads only the first line
 
 
-def test_a_frame_that_would_fill_the_memory_is_refused_before_it_does(backend):
-    """Some kB of a frame that claims to be short, or is honest about gigabytes."""
+def test_a_frame_that_would_fill_the_memory_is_refused_before_decompression(backend):
+    """A frame of some kB that claims to be short, or declares gigabytes."""
     store = ObjectStore(backend, max_object_bytes=10**6)
     bomb = zstd.compress(bytes(50_000_000), 19)
     assert len(bomb) < 10_000
@@ -154,7 +154,7 @@ def test_a_frame_that_would_fill_the_memory_is_refused_before_it_does(backend):
         backend.set("obj_1", codec.pack(metadata, bomb), None)
         with pytest.raises(ValueError, match=r"more than the 1,000,000|not what its metadata says"):
             store.get("obj_1")
-    # Without a size in the frame it is its own content that counts.
+    # A frame without a declared size is bounded by its content.
     stream = zstd.ZstdCompressor(level=19)
     unsized = stream.compress(bytes(50_000_000)) + stream.flush()
     metadata = Metadata("text", 1000, "string", zstd=len(unsized), version=2)
@@ -209,7 +209,7 @@ def test_large_values_are_compressed_and_expanded_off_the_event_loop(backend, mo
         ("redis://cache.example", 0, 0),
     ],
 )
-def test_it_is_done_where_there_is_a_network_on_the_way_or_where_it_is_set(url, setting, threshold):
+def test_objects_are_compressed_for_remote_stores_or_if_configured(url, setting, threshold):
     settings = Settings(object_store_backend="redis", redis_url=url, redis_compress_above=setting)
     assert compression_threshold(settings) == threshold
 
@@ -230,7 +230,7 @@ def test_in_redis_objects_are_compressed_with_the_setting(redis_server):
         assert b"zstd" in bare.getrange(f"coatcheck:{stored}", 0, 300)
 
 
-def test_without_zstd_values_are_kept_as_they_are_and_compressed_ones_say_what_is_missing(store, backend):
+def test_without_zstd_values_are_stored_uncompressed_and_reading_compressed_ones_is_an_error(store, backend):
     stored = store.put(ROWS)
     program = f"""
 import sys

@@ -8,21 +8,11 @@ from coatcheck.backends import BackendStatistics, InMemoryBackend, ObjectStoreBa
 from coatcheck.codec import ToolResult
 from coatcheck.errors import ListingUnsupported, ObjectNotFound, ObjectTooLarge
 from coatcheck.object_store import ObjectStore
+from tests.minimal_backend import FourMethods
 from tests.strategies import json_values
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.anyio
-
-
-class FourMethods:
-    """A backend with nothing but what the protocol asks for."""
-
-    def __init__(self) -> None:
-        self.inner = InMemoryBackend()
-        self.generate_id = self.inner.generate_id
-        self.set = self.inner.set
-        self.get = self.inner.get
-        self.delete = self.inner.delete
 
 
 @pytest.fixture(params=["memory", "redis", "valkey", "four methods"])
@@ -45,11 +35,11 @@ def store(backend: ObjectStoreBackend) -> ObjectStore:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
 @given(value=json_values)
-def test_any_json_value_survives_the_store(store, value):
+def test_any_json_value_is_stored_unchanged(store, value):
     assert store.fetch(store.put(value)) == value
 
 
-async def test_the_twins_for_the_event_loop_see_the_same_objects(store):
+async def test_sync_and_async_methods_see_the_same_objects(store):
     value = {"rows": [{"n": n} for n in range(1000)]}
     by_sync, by_async = store.put(value), await store.aput(value)
     assert await store.aget(by_sync) == value
@@ -61,7 +51,7 @@ async def test_the_twins_for_the_event_loop_see_the_same_objects(store):
     await store.aclose()
 
 
-def test_a_stored_none_is_distinguished_from_nothing(store):
+def test_a_stored_none_is_distinguished_from_a_missing_object(store):
     object_id = store.put(None)
     assert store.get(object_id) is None
     assert store.fetch(object_id) is None
@@ -71,14 +61,14 @@ def test_a_stored_none_is_distinguished_from_nothing(store):
     assert caught.value.object_id == "obj_nothing"
 
 
-def test_what_is_stored_does_not_change_with_the_value_it_came_from(store):
+def test_changing_a_value_later_does_not_change_the_stored_one(store):
     value = {"rows": [1, 2]}
     object_id = store.put(value)
     value["rows"].append(3)
     assert store.get(object_id) == {"rows": [1, 2]}
 
 
-def test_fractions_of_seconds_hold(backend):
+def test_lifetimes_of_fractions_of_a_second_are_respected(backend):
     store = ObjectStore(backend, ttl=0.3)
     object_id = store.put("short-lived")
     assert store.get(object_id) == "short-lived"
@@ -98,7 +88,7 @@ def test_zero_or_less_means_that_objects_do_not_expire(backend, ttl):
     assert seen == [None]
 
 
-def test_each_namespace_is_a_world_of_its_own(backend):
+def test_namespaces_are_isolated(backend):
     current = "alice"
     store = ObjectStore(backend, namespace=lambda: current)
     object_id = store.put("hers")
@@ -154,7 +144,7 @@ def test_metadata_has_type_and_length(store, value, type_, length):
     assert (metadata.type, metadata.length, metadata.tool) == (type_, length, "made_by")
 
 
-def test_text_comes_back_byte_for_byte_and_a_tool_result_exactly(store):
+def test_text_is_read_byte_for_byte_and_a_tool_result_exactly(store):
     text = '{"a": 1}  \r\n\ttrailing'
     assert store.read(store.put(text)).text() == text
     result: dict[str, Any] = {"content": [{"type": "text", "text": ' {"a": 1.0} '}], "_meta": {"x": None}}
@@ -164,7 +154,7 @@ def test_text_comes_back_byte_for_byte_and_a_tool_result_exactly(store):
     assert stored.text() == ' {"a": 1.0} '
 
 
-def test_a_peek_brings_the_payload_only_where_it_is_small(store):
+def test_a_peek_includes_only_small_payloads(store):
     small, large = store.put("x" * 100), store.put("x" * 5000)
     assert store.peek(small, 1000).value() == "x" * 100
     assert len(store.peek(large, 1000).payload) == 0
@@ -172,7 +162,7 @@ def test_a_peek_brings_the_payload_only_where_it_is_small(store):
 
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
-async def test_an_object_that_is_looked_at_all_the_time_is_not_the_one_that_makes_room(kind, tmp_path):
+async def test_an_object_that_is_read_often_is_not_evicted(kind, tmp_path):
     now = [1_000.0]
     made = {
         "memory": lambda: InMemoryBackend(max_namespace_objects=3),
@@ -192,25 +182,25 @@ async def test_an_object_that_is_looked_at_all_the_time_is_not_the_one_that_make
 
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
-async def test_what_is_not_used_is_gone_after_its_idle_time_and_what_is_used_stays(kind, tmp_path):
+async def test_unused_objects_expire_after_the_idle_time_and_used_ones_stay(kind, tmp_path):
     now = [1_000.0]
     made = {
         "memory": lambda: InMemoryBackend(max_idle=10, clock=lambda: now[0]),
         "sqlite": lambda: SQLiteBackend(tmp_path / "file", max_idle=10, clock=lambda: now[0]),
     }
     store = ObjectStore(made[kind](), ttl=60)
-    read, looked_at, only_listed = store.put("read"), store.put("looked at"), store.put("only listed")
+    read, peeked, only_listed = store.put("read"), store.put("looked at"), store.put("only listed")
     for _ in range(6):
         now[0] += 9
         assert await store.aget(read) == "read"
-        assert (await store.apeek(looked_at)).metadata.length == len("looked at")
+        assert (await store.apeek(peeked)).metadata.length == len("looked at")
         listed = {summary.object_id for summary in store.list()}
-        assert listed == ({read, looked_at, only_listed} if now[0] < 1_010 else {read, looked_at})
+        assert listed == ({read, peeked, only_listed} if now[0] < 1_010 else {read, peeked})
     assert await store.aget(only_listed) is None
-    now[0] += 9  # used all the time, and yet no longer than its ttl
+    now[0] += 9  # constantly used, and still not beyond its ttl
     assert await store.aget(read) is None
     with pytest.raises(ObjectNotFound):
-        await store.apeek(looked_at)
+        await store.apeek(peeked)
     store.put("new")
     assert store.backend.statistics() == BackendStatistics(1, store.backend.statistics().bytes, 0, 3)
     store.close()

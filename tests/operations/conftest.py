@@ -12,7 +12,7 @@ Run = Callable[..., Answer]
 
 @pytest.fixture
 def do() -> Run:
-    """Runs an operation on a value, as a worker does."""
+    """Runs an operation on a value, like a worker."""
 
     def run(operation: str, value: Any, **args: Any) -> Answer:
         encoded = encode(value)

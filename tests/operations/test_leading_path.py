@@ -1,4 +1,4 @@
-"""A filter's leading path is followed without jq, and the answer is the one that jq gives to the whole filter."""
+"""The leading path of a filter is applied without jq; the output is the same as with jq alone."""
 
 import json
 
@@ -37,16 +37,16 @@ def run(program, value):
 
 
 @pytest.mark.parametrize("head", HEADS)
-def test_the_rest_of_a_filter_on_the_part_gives_what_the_filter_gives_on_the_whole(head):
+def test_the_rest_of_a_filter_on_the_part_gives_the_same_output_as_the_whole_filter(head):
     for tail in TAILS:
         rest, part = narrow(head + tail, VALUE)
-        if rest == head + tail:  # nothing was followed, so there is nothing to compare
+        if rest == head + tail:  # no path was applied, so there is nothing to compare
             assert part is VALUE
             continue
         assert run(rest, part) == run(head + tail, VALUE), head + tail
 
 
-def test_paths_are_followed_as_far_as_they_are_plain():
+def test_only_the_plain_part_of_a_path_is_applied():
     assert narrow(".items[1].n | add", VALUE) == (" add", [1, 2, 3])
     assert narrow(".s[0:2]", VALUE) == (".[0:2]", "text")
     assert narrow(".items[].name", VALUE)[0] == ".items[].name"
@@ -61,7 +61,7 @@ def test_a_large_object_is_narrowed_and_its_numbers_keep_their_digits(do, monkey
     assert do("query", value, filter=".rows | map(.n)").text == "[7,8]"
 
 
-def test_a_filter_that_only_together_with_ours_would_compile_is_not_narrowed(do, monkeypatch):
+def test_a_filter_that_compiles_only_inside_parentheses_is_not_narrowed(do, monkeypatch):
     whole = do("query", {"a": {"c": 1}, "c": 2}, filter=".a | .), (.c").text
     monkeypatch.setattr(querying, "READ_AT_ONCE", 0)
     assert do("query", {"a": {"c": 1}, "c": 2}, filter=".a | .), (.c").text == whole

@@ -1,4 +1,4 @@
-"""What models write out of habit (SQL, JSONPath, shell, Python, globs) is answered with the form that works."""
+"""Filters, paths and patterns in other notations (SQL, JSONPath, shell, Python, globs): the error shows the valid form."""
 
 import re
 from typing import Any
@@ -73,7 +73,7 @@ def run(operation: str, value: Any, **args: Any) -> str:
         (NESTED, "@obj_1.result.items | length", ".result.items | length"),
     ],
 )  # fmt: skip
-def test_a_filter_in_another_language_is_answered_with_one_that_works(value: Any, written: str, meant: str) -> None:
+def test_the_error_for_a_filter_in_another_language_shows_a_valid_one(value: Any, written: str, meant: str) -> None:
     with pytest.raises(FilterError) as caught:
         run("query", value, filter=written)
     assert str(caught.value).partition("Did you mean: ")[2] == meant
@@ -84,7 +84,7 @@ def test_a_filter_in_another_language_is_answered_with_one_that_works(value: Any
     "written",
     ["SELECT 1", "$nothing", "[x for x, y in data]", "{", ".a | nosuch(1)", "select from where", "'" * 300, "." * 900],
 )
-def test_a_filter_that_cannot_be_guessed_has_no_guess(written: str) -> None:
+def test_the_error_for_an_unrecognised_filter_has_no_suggestion(written: str) -> None:
     with pytest.raises(FilterError) as caught:
         run("query", ISSUES, filter=written)
     assert "Did you mean" not in str(caught.value)
@@ -99,14 +99,14 @@ def test_a_filter_is_checked_with_the_same_advice() -> None:
     assert type(caught.value) is FilterError
 
 
-def test_a_key_asked_of_a_list_is_answered_for_each_item_or_to_be_left_out() -> None:
+def test_the_error_for_a_key_of_a_list_suggests_map_or_leaving_it_out() -> None:
     with pytest.raises(FilterError, match=r"with string .*This is a list of 40 items: write map\(\.title\)\.$"):
         run("query", ISSUES, filter=".title")
     with pytest.raises(FilterError, match=r"list of 40 items with the keys number, title, .*: leave out \.items, or"):
         run("query", ISSUES, filter=".items | length")
 
 
-def test_nothing_found_at_a_wrong_place_names_the_right_one() -> None:
+def test_a_filter_with_a_wrong_path_suggests_the_right_one() -> None:
     assert run("query", NESTED, filter=".items | length") == (
         "(There is no key items there; did you mean .result.items?)\n0"
     )
@@ -133,14 +133,14 @@ def test_an_assignment_in_a_condition_is_noted() -> None:
         (ISSUES, "3:5", "[3:5]"),
     ],
 )
-def test_a_path_in_another_notation_is_answered_with_one_that_works(value: Any, written: str, meant: str) -> None:
+def test_the_error_for_a_path_in_another_notation_shows_a_valid_one(value: Any, written: str, meant: str) -> None:
     with pytest.raises(ReferenceSyntaxError) as caught:
         run("show", value, path=written)
     assert str(caught.value).partition("Did you mean: ")[2].startswith(meant)
     assert run("show", value, path=meant)
 
 
-def test_a_condition_in_a_path_is_answered_with_a_filter_that_works() -> None:
+def test_the_error_for_a_condition_in_a_path_shows_a_valid_filter() -> None:
     with pytest.raises(ReferenceSyntaxError) as caught:
         run("show", NESTED, path='result.items[?(@.state=="open")].title')
     filter_ = str(caught.value).partition("As a jq filter: ")[2]
@@ -157,7 +157,7 @@ def test_a_condition_in_a_path_is_answered_with_a_filter_that_works() -> None:
         (NESTED, "Result.items", ".result"),
     ],
 )
-def test_a_path_from_a_wrong_place_gets_the_right_one(value: Any, written: str, meant: str) -> None:
+def test_the_error_for_a_path_from_a_wrong_root_shows_the_right_one(value: Any, written: str, meant: str) -> None:
     with pytest.raises(PathNotFound) as caught:
         run("show", value, path=written)
     found = re.search(r"Did you mean (.*)\?$", str(caught.value))
@@ -166,14 +166,14 @@ def test_a_path_from_a_wrong_place_gets_the_right_one(value: Any, written: str, 
     assert run("show", value, path=meant)
 
 
-def test_an_item_of_a_text_learns_that_lines_are_meant() -> None:
+def test_the_error_for_an_index_of_a_text_suggests_lines() -> None:
     with pytest.raises(PathNotFound, match=r"its lines are lines\[3\]"):
         run("show", TEXT, path="[3].level")
 
 
 @pytest.mark.parametrize(("written", "meant"), [("*of*text*", "of.*text"), ("lin? 7", "lin. 7"), ("text(", r"text\(")])
-def test_a_glob_and_a_literal_text_are_answered_with_an_expression(written: str, meant: str) -> None:
-    if written == "lin? 7":  # a regular expression too, which finds nothing
+def test_the_error_for_a_glob_or_literal_text_shows_a_regular_expression(written: str, meant: str) -> None:
+    if written == "lin? 7":  # it is a valid regular expression too, which finds nothing
         assert run("search", TEXT, pattern=written).startswith("0 matches")
         return
     with pytest.raises(PatternError) as caught:
@@ -183,7 +183,7 @@ def test_a_glob_and_a_literal_text_are_answered_with_an_expression(written: str,
 
 
 @pytest.mark.parametrize(("written", "meant"), [("/LINE 7/i", "LINE 7"), (r"line 7\|line 8", "line 7|line 8")])
-def test_a_pattern_of_another_tool_that_finds_nothing_is_answered_with_one_that_does(written: str, meant: str) -> None:
+def test_a_pattern_in_another_syntax_that_finds_nothing_gets_a_suggestion(written: str, meant: str) -> None:
     shown = run("search", TEXT, pattern=written)
     assert shown.rpartition(": ")[2] == meant
     assert not run("search", TEXT, pattern=meant).startswith("0 ")
@@ -208,7 +208,7 @@ def test_a_line_anchor_on_a_text_of_many_lines_is_noted() -> None:
         (["n/a", "4"], "4"),
     ],
 )
-def test_a_text_that_is_no_number_for_jq_learns_how_it_is_read(texts: list[str], given: str) -> None:
+def test_the_error_for_a_text_that_is_not_a_number_says_how_to_convert_it(texts: list[str], given: str) -> None:
     with pytest.raises(FilterError) as caught:
         run("query", texts, filter="map(tonumber) | add")
     reading = str(caught.value).rpartition(": ")[2] if "no number: " in str(caught.value) else ""
@@ -225,7 +225,7 @@ def test_a_text_that_is_no_number_for_jq_learns_how_it_is_read(texts: list[str],
         ('"comments": 3', "[.. | objects | select(.comments == 3)]", 6),
     ],
 )
-def test_a_key_with_its_value_as_json_has_them_is_found_by_a_filter(pattern: str, filter_: str, count: int) -> None:
+def test_a_search_for_a_key_with_its_value_suggests_a_filter(pattern: str, filter_: str, count: int) -> None:
     shown = run("search", NESTED, pattern=pattern)
     assert shown == (
         "0 values and 0 keys of @obj_1 match. Keys and values are searched apart; both together are found by the filter "
@@ -234,7 +234,7 @@ def test_a_key_with_its_value_as_json_has_them_is_found_by_a_filter(pattern: str
     assert run("query", NESTED, filter=f"{filter_} | length") == str(count)
 
 
-def test_the_reference_of_another_object_in_a_filter_is_not_taken_for_its_own() -> None:
+def test_a_reference_to_another_object_in_a_filter_is_not_accepted() -> None:
     with pytest.raises(FilterError) as caught:
         run("query", ISSUES, filter="@obj_12[0].title")
     assert "Did you mean" not in str(caught.value)

@@ -13,7 +13,7 @@ def test_one_output_is_the_result_itself(do, new_value):
     assert answer.facts["fits"] is True
 
 
-def test_several_outputs_make_a_list_and_none_an_empty_one(do, new_value):
+def test_several_outputs_become_a_list_and_none_an_empty_one(do, new_value):
     several, none = do("query", [1, 2], filter=".[]"), do("query", [1], filter="empty")
 
     assert "2 outputs, given as a list" in several.text
@@ -67,7 +67,7 @@ def test_the_digits_of_numbers_in_json_text_are_kept(do):
     assert do("query", '{"id": 1234567890123456789}', filter=".id").text == str(LARGE)
 
 
-def test_text_that_is_json_or_yaml_is_opened(do):
+def test_json_and_yaml_texts_are_parsed(do):
     assert do("query", '{"a": {"b": 1}}', filter=".a.b").text == "1"
     assert do("query", "a:\n  b: 1\nc: [x, y]\n", filter=".c[1]").text == "y"
     assert do("query", {"inner": '{"a": 5}'}, path="inner", filter=".a").text == "5"
@@ -120,7 +120,7 @@ def test_a_path_narrows_the_filter(do):
         ". # \\\n env",
     ],
 )
-def test_filters_that_reach_outside_are_refused_with_the_word(do, program):
+def test_filters_with_external_access_are_refused_with_the_forbidden_word(do, program):
     with pytest.raises(FilterError, match=r"not available here|ends in a backslash"):
         do("query", {"a": 1}, filter=program)
 
@@ -146,11 +146,11 @@ def test_filters_that_reach_outside_are_refused_with_the_word(do, program):
         (".input|.debug", "2"),
     ],
 )
-def test_the_same_words_as_fields_keys_strings_comments_and_variables_are_fine(do, program, expected):
+def test_the_same_words_as_fields_keys_strings_comments_and_variables_are_allowed(do, program, expected):
     assert do("query", {"env": 1, "input": {"debug": 2}}, filter=program).text.lstrip() == expected
 
 
-def test_a_malformed_filter_is_an_error_with_the_place(do):
+def test_a_malformed_filter_is_an_error_with_the_position(do):
     with pytest.raises(FilterError, match=r'"\.\[" is no jq: syntax error') as raised:
         do("query", [1], filter=".[")
     assert "\n" not in str(raised.value)
@@ -179,14 +179,14 @@ def test_a_result_over_the_byte_limit_is_refused(do):
         do("query", 1, filter='range(100) | "x" * 1000', max_bytes=10_000)
 
 
-def test_broken_characters_do_not_keep_a_filter_from_working(do):
+def test_a_filter_works_on_text_with_lone_surrogates(do):
     answer = do("query", {"a": "x\ud800y", "b": 1}, filter=".a")
 
     assert "x\ufffdy" in answer.text
     assert "replaced" in answer.text
 
 
-def test_a_filter_that_fails_on_a_text_learns_what_it_works_on(do):
+def test_the_error_of_a_filter_on_a_text_describes_the_text(do):
     with pytest.raises(FilterError) as failed:
         do("query", "one\ntwo\nthree", filter="map(.name)")
     assert str(failed.value).endswith(
@@ -199,7 +199,7 @@ def test_a_filter_that_fails_on_a_text_learns_what_it_works_on(do):
     assert str(failed.value).endswith(' The text is read from CSV as 2 items; for its lines give path="lines".')
 
 
-def test_digits_in_texts_and_hashes_are_no_integers_to_be_rounded(do):
+def test_digits_in_texts_and_hashes_are_not_reported_as_rounded(do):
     commits = [{"commit": "11fcaa61380000000000000000c3739c", "id": "12345678901234567890"} for _ in range(3)]
     assert do("query", commits, filter="length + 1").facts["notes"] == []
     assert do("query", "Commit: 1234567890123456789\n" * 3, filter='split("\\n") | length + 1').facts["notes"] == []
@@ -214,7 +214,7 @@ def test_digits_in_texts_and_hashes_are_no_integers_to_be_rounded(do):
         ("@obj_7.items", 'with: {"b": "@obj_2"} makes $b'),
     ],
 )
-def test_a_filter_written_as_a_path_gets_the_right_form(do, program, message):
+def test_the_error_for_a_filter_written_as_a_path_shows_the_right_form(do, program, message):
     with pytest.raises(FilterError) as refused:
         do("query", {"items": [1]}, filter=program)
     assert message in str(refused.value)
@@ -223,7 +223,7 @@ def test_a_filter_written_as_a_path_gets_the_right_form(do, program, message):
 @pytest.mark.parametrize(
     "program", [".itmes", ".itmes | length", "[.items[].nmae]", ".items | map(select(.nmae == 1))", '.items[0]."nmae"?']
 )
-def test_a_filter_that_gives_nothing_names_the_key_that_is_not_there(do, program):
+def test_a_filter_without_output_reports_the_missing_key(do, program):
     text = do("query", {"items": [{"name": "a"}, {"name": "b"}]}, filter=program).text
     assert ("There is no key itmes in the object; did you mean items?" in text) == ("itmes" in program)
     assert ("did you mean name?" in text) == ("nmae" in program and '"' not in program)
@@ -232,6 +232,6 @@ def test_a_filter_that_gives_nothing_names_the_key_that_is_not_there(do, program
 @pytest.mark.parametrize(
     "program", [".items | map(select(.name == 1))", ".items | map({n: .none}) | map(.n)", "null", "[.items[].none | 3]"]
 )
-def test_a_key_that_is_there_or_created_by_the_filter_is_not_called_missing(do, program):
+def test_an_existing_key_or_one_created_by_the_filter_is_not_reported_as_missing(do, program):
     text = do("query", {"items": [{"name": "a", "none": None}]}, filter=program).text
     assert "There is no key" not in text

@@ -11,7 +11,7 @@ TEXT = (
 )
 
 
-def test_the_passage_that_fits_best_comes_first_with_its_line(do):
+def test_the_best_passage_comes_first_with_its_line(do):
     lines = do("rank", TEXT, pattern="sentinel reconnect").text.split("\n")
     assert lines[0] == "2 passages of @obj_1 with any of sentinel, reconnect, the best first:"
     assert lines[1].startswith("line 84: Sentinels: the server reconnects when")
@@ -45,25 +45,25 @@ def test_passages_are_counted_and_continued(do):
     assert set(first.text.split("\n")[1:-1]).isdisjoint(rest.split("\n"))
 
 
-def test_no_match_is_said(do):
+def test_no_match_is_reported(do):
     assert do("rank", TEXT, pattern="zebra").text == "0 passages of @obj_1 with any of zebra, the best first."
 
 
 @pytest.mark.parametrize(
     "pattern", ['"', "a AND (", "NEAR(", "said:", "* OR", "'; drop table passages; --", "\ud800 x"]
 )
-def test_what_the_search_would_take_for_its_own_language_is_only_words(do, pattern):
+def test_query_syntax_of_the_search_engine_is_treated_as_words(do, pattern):
     try:
         do("rank", TEXT, pattern=pattern)
     except PatternError as error:
         assert "There is no word in" in str(error)
 
 
-def test_odd_texts_are_no_trouble(do):
+def test_unusual_texts_are_searched(do):
     for text in ("\ud800 needle", "\x00needle\x00 needle", "needle" * 100_000, "needle \n" * 100_000, ""):
         do("rank", text, pattern="needle")
 
 
-def test_only_so_much_is_looked_at_and_that_is_said(do):
+def test_the_searched_length_is_bounded_and_reported(do):
     text = "some words in a line\n" * 250_000 + "needle"
     assert "(Only the first 4,000,000 characters were looked at.)" in do("rank", text, pattern="needle").text

@@ -1,4 +1,4 @@
-"""show, slice, resolve, and how texts are opened."""
+"""show, slice, resolve, and parsing of texts."""
 
 import re
 
@@ -14,7 +14,7 @@ from coatcheck.references import parse_path, walk
 ROWS = {"rows": [{"id": number, "name": f"user {number}"} for number in range(500)]}
 
 
-def test_show_gives_the_whole_where_it_fits_and_a_preview_where_not(do):
+def test_show_returns_the_whole_value_if_it_fits_or_a_preview(do):
     small, large = do("show", ROWS, path="rows[3]"), do("show", ROWS, path="rows", limit=500)
 
     assert small.facts["whole"] is True
@@ -25,7 +25,7 @@ def test_show_gives_the_whole_where_it_fits_and_a_preview_where_not(do):
     assert len(large.text) <= 500
 
 
-def test_show_can_be_asked_for_the_preview_alone(do):
+def test_show_can_return_only_the_preview(do):
     assert do("show", ROWS, path="rows[3]", whole=False).facts["whole"] is False
 
 
@@ -46,7 +46,7 @@ def test_negative_positions_count_from_the_end(do):
 @pytest.mark.parametrize(
     "value", [ROWS["rows"], "\n".join(f"line {n} {'x' * (n % 50)}" for n in range(500)), "z" * 5000]
 )
-def test_following_the_advice_of_each_page_reads_everything(do, value):
+def test_following_the_suggestion_of_each_page_reads_everything(do, value):
     start, pages = 0, []
     for _ in range(200):
         answer = do("slice", value, start=start, limit=700)
@@ -75,7 +75,7 @@ def test_an_object_is_sliced_by_keys(do):
     assert answer.text == 'Keys 1 to 2 of 3 (counted from 0) of @obj_1:\n["b c"] [2]\n.d 3'
 
 
-def test_a_huge_item_is_cut_and_the_way_into_it_and_past_it_is_given(do):
+def test_a_huge_item_is_cut_with_a_path_into_it_and_the_next_start(do):
     value = ["small", {"text": "x" * 50_000}, "s" + "y" * 50_000 + "e", "last"]
     first = do("slice", value, limit=600)
     assert "continue with start=1" in first.text
@@ -87,7 +87,7 @@ def test_a_huge_item_is_cut_and_the_way_into_it_and_past_it_is_given(do):
     assert max(map(len, (first.text, second.text, third.text))) <= 600
 
 
-def test_a_huge_line_is_cut_and_the_path_given_leads_to_it(do):
+def test_a_huge_line_is_cut_with_a_path_to_it(do):
     text = "first\n" + "x" * 5000 + "\nlast"
     answer = do("slice", text, start=1, limit=600)
     path = re.search(r'path="([^"]+)"', answer.text)[1]
@@ -96,7 +96,7 @@ def test_a_huge_line_is_cut_and_the_path_given_leads_to_it(do):
     assert "the next line: start=2" in answer.text
 
 
-def test_an_empty_range_says_how_many_there_are(do):
+def test_an_empty_range_reports_the_number_of_items(do):
     assert do("slice", [1, 2], start=5).text == "No items in that range: @obj_1 has 2, counted from 0."
     assert do("slice", "", start=0).text.startswith("No characters")
 
@@ -106,19 +106,19 @@ def test_a_single_value_has_no_positions(do):
         do("slice", {"a": 1}, path="a")
 
 
-def test_a_path_goes_on_inside_json_and_yaml_texts(do, new_value):
+def test_a_path_continues_inside_json_and_yaml_texts(do, new_value):
     assert new_value(do("resolve", {"body": '{"a": [1, 2]}'}, path="body.a[1]")) == 2
     assert new_value(do("resolve", "a:\n  - b: x\n  - b: y\n", path="a[1].b")) == "y"
 
 
-def test_resolve_without_a_path_gives_the_value(do, new_value):
+def test_resolve_without_a_path_returns_the_value(do, new_value):
     answer = do("resolve", ROWS)
 
     assert new_value(answer) == ROWS
     assert answer.metadata["type"] == "object"
 
 
-def test_a_dead_end_and_a_malformed_path_are_errors_that_say_where(do):
+def test_a_missing_and_a_malformed_path_are_errors_with_the_position(do):
     with pytest.raises(PathNotFound, match="Did you mean"):
         do("resolve", {"name": 1}, path="nam")
     with pytest.raises(ReferenceSyntaxError):
@@ -138,12 +138,12 @@ def test_a_dead_end_and_a_malformed_path_are_errors_that_say_where(do):
         "a\tb\n1\t2\n",
     ],
 )
-def test_prose_logs_code_and_tables_are_not_taken_for_yaml(text):
+def test_prose_logs_code_and_tables_are_not_parsed_as_yaml(text):
     assert not looks_like_yaml(text)
     assert open_yaml_text(text) is None
 
 
-def test_yaml_is_read_as_its_authors_mean_it():
+def test_yaml_is_read_as_its_authors_intend():
     text = "country: no\ntime: 12:30\nday: 2024-01-31\nmode: 0644\non: true\nn: 1.5\nempty:\nlist:\n- a\n- 1\n"
 
     assert open_yaml_text(text) == {
@@ -158,11 +158,11 @@ def test_yaml_is_read_as_its_authors_mean_it():
     }
 
 
-def test_several_yaml_documents_make_a_list():
+def test_several_yaml_documents_become_a_list():
     assert open_yaml_text("---\na: 1\n---\nb: 2\n") == [{"a": 1}, {"b": 2}]
 
 
-def test_yaml_cannot_make_python_objects():
+def test_yaml_cannot_create_python_objects():
     assert open_yaml_text("a: !!python/object/apply:os.system ['true']\nb: 2\n") is None
 
 
@@ -171,13 +171,13 @@ def test_yaml_that_contains_itself_is_refused():
         open_yaml_text("a: &x\n  b: *x\nc: 1\n")
 
 
-def test_yaml_is_not_opened_outside_the_sandbox():
+def test_yaml_is_not_parsed_outside_the_sandbox():
     encoded = encode("a:\n  b: 1\nc: 2\n")
     with pytest.raises(OnlyInSandbox):
         OPERATIONS["resolve"](Document(metadata_of(encoded), encoded.payload), {"reference": "@obj_1", "path": "a.b"})
 
 
-def test_an_answer_survives_the_wire():
+def test_an_answer_is_sent_unchanged():
     answer = Answer.of_value("te\ud800xt ☃", {"a": 1}, {"n": 1})
     header, parts = answer.to_wire()
 

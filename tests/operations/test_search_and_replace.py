@@ -27,7 +27,7 @@ def test_a_line_number_of_search_is_a_position_for_slice(do):
     assert "503: line 503 ERROR" in do("slice", LOG, start=line, end=line + 1).text
 
 
-def test_what_does_not_fit_is_counted_and_the_next_page_goes_on_there(do):
+def test_matches_beyond_the_limit_are_counted_and_the_next_page_continues_there(do):
     seen, start = [], 0
     for _ in range(60):
         answer = do("search", LOG, pattern="error", limit=400, start=start)
@@ -42,7 +42,7 @@ def test_what_does_not_fit_is_counted_and_the_next_page_goes_on_there(do):
     assert seen == [str(number) for number in range(3, 1000, 10)]
 
 
-def test_case_is_ignored_unless_asked_for(do):
+def test_case_is_ignored_by_default(do):
     assert do("search", "Error\nerror", pattern="error").facts["matches"] == 2
     assert do("search", "Error\nerror", pattern="error", case_sensitive=True).facts["matches"] == 1
 
@@ -57,7 +57,7 @@ def test_a_match_in_a_long_line_is_shown_with_its_surroundings_and_offset(do):
     assert text[50000:50006] == "needle"
 
 
-def test_values_and_keys_of_a_structure_are_found_with_paths_that_lead_there(do):
+def test_values_and_keys_of_a_structure_are_found_with_their_paths(do):
     value = {"users": [{"full name": "Ada", "on": True}, {"full name": "Grace Adams", "n": 1.5}], "ada_count": 2}
     answer = do("search", value, pattern="ada")
 
@@ -68,7 +68,7 @@ def test_values_and_keys_of_a_structure_are_found_with_paths_that_lead_there(do)
         assert "ada" in walk(value, parse_path(path)).lower()
 
 
-def test_numbers_and_booleans_are_found_as_json_writes_them(do):
+def test_numbers_and_booleans_are_found_in_their_json_form(do):
     value = {"a": 1.5, "b": True, "c": 10**30, "d": None, "e": -7}
 
     assert "\n.b: true" in do("search", value, pattern="^true$").text
@@ -84,7 +84,7 @@ def test_long_texts_inside_a_structure_are_searched_by_line(do):
     assert "\n.log line 503: line 503 ERROR" in answer.text
 
 
-def test_json_text_is_searched_as_what_it_holds_and_then_as_text(do):
+def test_json_text_is_searched_as_a_value_and_then_as_text(do):
     assert "\n.a: " in do("search", '{"a": "needle"}', pattern="needle").text
     assert "\n0: " in do("search", '{"a": "needle"}', pattern='"a": "needle"').text
 
@@ -96,19 +96,19 @@ def test_a_million_matches_are_counted_and_few_are_shown(do):
     assert len(answer.text) <= 300
 
 
-def test_nothing_found_says_what_to_try(do):
+def test_without_matches_the_answer_says_what_to_try(do):
     assert "Try a shorter pattern" in do("search", "abc", pattern="z").text
 
 
 @pytest.mark.parametrize("pattern", ["(", "*", "[a", "(?P<n", "a{99999999999999}", "(?<=a+)b", "\\"])
-def test_a_malformed_pattern_is_an_error_that_helps(do, pattern):
+def test_a_malformed_pattern_is_a_helpful_error(do, pattern):
     with pytest.raises(PatternError, match=r"Write a backslash|simpler"):
         do("search", "x", pattern=pattern)
     with pytest.raises(PatternError):
         do("replace", "x", pattern=pattern, replacement="")
 
 
-def test_replacing_in_a_text_makes_a_new_text(do, new_value):
+def test_replacing_in_a_text_creates_a_new_text(do, new_value):
     answer = do("replace", "a1 b2\nc3", pattern=r"([a-z])(?P<digit>\d)", replacement=r"\g<digit>\1")
 
     assert new_value(answer) == "1a 2b\n3c"
@@ -139,7 +139,7 @@ def test_with_a_path_the_new_object_is_that_part(do, new_value):
     assert new_value(do("replace", {"a": ["x", "y"]}, path="a", pattern="x", replacement="z")) == ["z", "y"]
 
 
-def test_nothing_replaced_makes_no_object(do):
+def test_without_replacements_no_object_is_created(do):
     answer = do("replace", "abc", pattern="z", replacement="y")
 
     assert answer.payload is None
@@ -147,13 +147,13 @@ def test_nothing_replaced_makes_no_object(do):
 
 
 @pytest.mark.parametrize(("value", "hints"), [([1, {"1": 11}], True), ("two", False)])
-def test_where_nothing_is_replaced_in_a_structure_it_is_said_what_is_not_searched(do, value, hints):
+def test_without_replacements_in_a_structure_the_answer_says_what_is_not_searched(do, value, hints):
     answer = do("replace", value, pattern="1", replacement="2")
     assert ("Keys and numbers are not searched" in answer.text) == hints
 
 
 @pytest.mark.parametrize("replacement", [r"\3", r"\g<nope>", r"\g<", "\\q"])
-def test_a_replacement_that_does_not_fit_is_an_error(do, replacement):
+def test_an_invalid_replacement_is_an_error(do, replacement):
     with pytest.raises(PatternError, match="replacement"):
         do("replace", "aa", pattern="(a)", replacement=replacement)
 
@@ -195,7 +195,7 @@ def test_no_answer_is_ever_longer_than_its_limit(value, limit, operation, data):
 
 
 @given(values)
-def test_every_string_is_found_where_search_says_it_is(value):
+def test_every_found_path_leads_to_the_string(value):
     encoded = encode(value)
     document = Document(metadata_of(encoded), encoded.payload)
     args = {"reference": "@obj_1", "path": "", "limit": 100_000, "pattern": "a", "case_sensitive": True}
@@ -205,11 +205,11 @@ def test_every_string_is_found_where_search_says_it_is(value):
     shown = [line for line in answer.text.splitlines()[1:] if ": " in line and not line.endswith(" (key)")]
     for line in shown:
         paths = [line[: end.start()] for end in re.finditer(r": ", line)]
-        assert any(_holds(document.value, path, "a") for path in paths)
+        assert any(_contains(document.value, path, "a") for path in paths)
     assert answer.facts["matches"] >= len(shown)
 
 
-def _holds(value, path, text):
+def _contains(value, path, text):
     try:
         found = walk(value, parse_path(path))
     except (ValueError, LookupError):
@@ -217,7 +217,7 @@ def _holds(value, path, text):
     return text in str(found)
 
 
-def test_matches_in_a_text_with_parts_stand_under_the_part_that_they_are_in(do):
+def test_matches_in_a_text_with_sections_are_listed_under_their_section(do):
     changes = "".join(
         f"diff --git a/{name} b/{name}\n--- a/{name}\n+++ b/{name}\n@@ -1 +1 @@\n-old\n+new {name}\n" for name in "xyz"
     )
@@ -240,7 +240,7 @@ def test_matches_in_a_text_with_parts_stand_under_the_part_that_they_are_in(do):
     ]
 
 
-def test_of_encoded_data_little_is_shown_around_a_match(do):
+def test_little_is_shown_around_a_match_in_encoded_data(do):
     encoded = "iVBORw0KGgo" + "Ab3+/xYz" * 900
     shown = do("search", {"png": encoded, "text": "word " * 300 + "needle " + "word " * 300}, pattern="Ab3|needle").text
     png, text = shown.split("\n")[1:]

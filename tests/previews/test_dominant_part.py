@@ -1,4 +1,4 @@
-"""The preview of a value that consists mostly of one long part shows that part, and the rest in one line."""
+"""The preview of a value with one dominant part shows that part, and the rest in one line."""
 
 import json
 from typing import Any
@@ -26,7 +26,7 @@ def test_the_text_of_an_embedded_resource_is_shown_and_not_its_envelope() -> Non
     assert 'object_store_get(object_id="@obj_1", path=".content[1].resource.text.lines[' in text
 
 
-def test_rows_beside_a_sentence_are_shown_as_rows() -> None:
+def test_rows_next_to_a_sentence_are_shown_as_rows() -> None:
     text = preview(["Found 300.", ROWS])
     assert '\nBeside [1]: ["Found 300."]\n' in text
     size = len(json.dumps(ROWS, separators=(",", ":")))
@@ -51,7 +51,7 @@ def resource(name: str, **held: str) -> dict[str, Any]:
     return {"type": "resource", "resource": {"uri": f"file:///{name}", "mimeType": "text/x", **held}}
 
 
-def test_several_blocks_are_shown_by_what_each_of_them_holds() -> None:
+def test_several_blocks_are_shown_by_their_contents() -> None:
     blocks = [*texts("Two files."), resource("a.md", text=MARKDOWN), resource("b.md", text="short " * 100)]
     text = preview({"content": blocks})
     assert text.startswith("@obj_1: result of 3 blocks (2 resource, 1 text), 9,999 characters")
@@ -64,7 +64,7 @@ def test_several_blocks_are_shown_by_what_each_of_them_holds() -> None:
     assert '"type"' not in text
 
 
-def test_links_are_listed_by_name_and_where_they_lead() -> None:
+def test_links_are_listed_by_name_and_target() -> None:
     links = [{"type": "resource_link", "uri": f"file:///{n}.csv", "name": f"part {n}"} for n in range(300)]
     text = preview({"content": [*texts("Found."), *links]})
     assert '\n.content[1]: resource_link, "part 0", file:///0.csv\n' in text
@@ -79,7 +79,7 @@ def test_links_are_listed_by_name_and_where_they_lead() -> None:
         (resource("a.pdf", blob="JVBE" * 9000), ".content[1].resource.blob"),
     ],
 )
-def test_what_is_kept_in_base64_is_not_shown_but_how_to_view_it(block: dict[str, Any], path: str) -> None:
+def test_base64_content_is_not_shown_but_how_to_view_it(block: dict[str, Any], path: str) -> None:
     text = preview({"content": [*texts("Here."), block]})
     assert "36,000 characters of base64" in text
     assert "iVBO" not in text
@@ -88,7 +88,7 @@ def test_what_is_kept_in_base64_is_not_shown_but_how_to_view_it(block: dict[str,
     assert f"coatcheck objects get 'obj_1{path}' | base64 -d > FILE" in text
 
 
-def test_of_many_long_texts_the_starts_are_suggested() -> None:
+def test_for_many_long_texts_a_filter_for_their_starts_is_suggested() -> None:
     assert 'filter="map(strings | .[:100]) | .[:20]"' in preview([f"{n} " + "word " * 90 for n in range(60)])
 
 
@@ -101,7 +101,7 @@ def test_of_many_long_texts_the_starts_are_suggested() -> None:
     ],
 )
 @pytest.mark.parametrize("limit", [0, 30, 200, 4000])
-def test_malformed_blocks_are_shown_within_the_limit_and_forge_no_line(blocks: list[Any], limit: int) -> None:
+def test_malformed_blocks_are_shown_within_the_limit_and_cannot_forge_lines(blocks: list[Any], limit: int) -> None:
     text = preview({"content": blocks}, limit)
     assert len(text) <= limit
     assert not [line for line in text.splitlines()[1:] if line.startswith("@obj_2")]
@@ -117,12 +117,12 @@ def test_malformed_blocks_are_shown_within_the_limit_and_forge_no_line(blocks: l
         {f"field {number}": number for number in range(8)} | {"text": MARKDOWN},
     ],
 )
-def test_other_values_are_shown_by_their_own_shape(value: Any) -> None:
+def test_values_without_a_dominant_part_are_shown_by_their_shape(value: Any) -> None:
     assert "Beside" not in preview(value)
 
 
 @pytest.mark.parametrize("limit", range(0, 1500, 50))
-def test_it_keeps_to_its_limit(limit: int) -> None:
+def test_the_preview_is_within_its_limit(limit: int) -> None:
     text = preview({"exit": 0, "stdout": MARKDOWN}, limit)
     assert len(text) <= limit
     assert text == "" or text.startswith("@obj_1")

@@ -112,7 +112,7 @@ def test_a_preview_never_exceeds_its_limit_and_never_shows_a_part_of_the_referen
 
 @THOROUGH
 @given(value=VALUES, limit=LIMITS)
-def test_a_preview_of_what_was_not_kept_offers_nothing(value: Any, limit: int) -> None:
+def test_a_preview_of_a_value_that_was_not_kept_suggests_no_calls(value: Any, limit: int) -> None:
     text = preview(value, limit, "")
     assert len(text) <= limit
     assert "object_store_" not in text
@@ -126,7 +126,7 @@ def test_every_field_and_count_of_a_shape_is_true(value: Any) -> None:
 
 
 def check_shape(shape: Shape, found: list[Any]) -> None:
-    """Compare with all values of the place: what was seen of all must be exact, of a sample must exist."""
+    """Compare a shape with all values at its path: facts about all values must be exact, facts about a sample must exist."""
     records = [item for item in found if isinstance(item, dict)]
     arrays = [item for item in found if isinstance(item, list)]
     assert (shape.objects is None) == (not records)
@@ -203,7 +203,7 @@ def test_every_path_of_a_sample_and_of_a_call_resolves(value: Any, base: str) ->
 @example(value=[[], {"total": 0, "items": [{"u0": {"x": None}}]}])
 def test_the_suggested_filter_is_jq_that_gives_output_for_the_value(value: Any) -> None:
     document = dump_json(value).decode()
-    assume("\\ud" not in document)  # lone surrogates: jq's parser refuses them, whatever the filter
+    assume("\\ud" not in document)  # jq's parser refuses lone surrogates, with any filter
     for tool, arguments in calls(preview(value)):
         if tool == "object_store_query":
             part = walk(json.loads(document), parse_path(arguments.get("path", "")))
@@ -225,7 +225,7 @@ def test_the_suggested_pattern_occurs_in_the_value(value: Any) -> None:
     ),
     limit=LIMITS,
 )
-def test_what_is_left_out_adds_up_with_what_is_shown(value: list[Any], limit: int) -> None:
+def test_omitted_and_shown_items_add_up(value: list[Any], limit: int) -> None:
     text = preview(value, limit)
     samples = dict(re.findall(r"^\[(\d+)\]: (.*)$", text, re.MULTILINE))
     left_out = re.search(r"^(Left out: .*\.|Nothing is left out\.)$", text, re.MULTILINE)
@@ -251,7 +251,7 @@ def test_what_is_left_out_adds_up_with_what_is_shown(value: list[Any], limit: in
 
 @THOROUGH
 @given(lines=st.lists(st.text("ab", max_size=300), max_size=400), limit=LIMITS)
-def test_the_lines_of_a_text_shown_and_left_out_add_up(lines: list[str], limit: int) -> None:
+def test_omitted_and_shown_lines_of_a_text_add_up(lines: list[str], limit: int) -> None:
     value = "\n".join(lines)
     text = preview(value, limit)
     shown = re.findall(r"^(\d+)\| ([ab]*)(?:…\(\+(\d+) characters?\))?$", text, re.MULTILINE)

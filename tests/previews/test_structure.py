@@ -64,7 +64,7 @@ def test_a_map_with_ids_as_keys_is_one_line_of_shape() -> None:
     assert "Left out: 4,998 of 5,000 keys." in text
 
 
-def test_a_record_with_many_different_fields_is_no_map() -> None:
+def test_a_record_with_many_different_fields_is_not_a_map() -> None:
     record = {f"field_{number}": [number, str(number), None, {"a": 1}][number % 4] for number in range(30)}
     text = preview(record)
     assert "field_0: integer" in text
@@ -98,23 +98,23 @@ def test_top_level_keys_that_are_not_shown_are_counted() -> None:
         (83, "@obj_1: array of 5,000 items, 891,679 characters (~244,170 tokens)"),
     ],
 )
-def test_with_little_room_the_reference_stays_longest(limit: int, expected: str) -> None:
+def test_with_a_small_limit_the_reference_is_kept_to_the_last(limit: int, expected: str) -> None:
     assert preview(ISSUES, limit) == expected
 
 
-def test_with_some_room_all_field_names_are_reported_before_any_sample() -> None:
+def test_with_a_larger_limit_all_field_names_come_before_samples() -> None:
     text = preview(ISSUES, 260)
     assert "{id, title, state, author, labels, body?}" in text
     assert 'object_store_slice(object_id="@obj_1", start=1, end=7)' in text
 
 
-def test_a_value_shown_whole_says_that_nothing_is_left_out() -> None:
+def test_a_complete_preview_says_that_nothing_is_left_out() -> None:
     assert "Nothing is left out." in preview([{"a": 1}])
     assert "Nothing is left out." in preview(42)
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "name"),
     [
         (None, "null"),
         (True, "boolean"),
@@ -126,8 +126,8 @@ def test_a_value_shown_whole_says_that_nothing_is_left_out() -> None:
         ({"a": 1}, "object with 1 key"),
     ],
 )
-def test_every_type_is_named(value: Any, told: str) -> None:
-    assert preview(value).startswith(f"@obj_1: {told},")
+def test_every_type_is_named(value: Any, name: str) -> None:
+    assert preview(value).startswith(f"@obj_1: {name},")
 
 
 def test_subclasses_of_plain_types_are_plain() -> None:
@@ -147,13 +147,13 @@ class Model(BaseModel):
 @pytest.mark.parametrize(
     "value", [Model(), {1, 2}, [Model()], {"a": [dt.date(2024, 1, 1)]}, {1: 2}, b"x", [{(1, 2): 1}]]
 )
-def test_python_objects_that_are_no_json_are_refused_by_class(value: Any) -> None:
+def test_python_objects_that_are_not_json_are_refused_with_their_class(value: Any) -> None:
     with pytest.raises(NoJsonForm, match="encode and decode it first") as caught:
         preview(value)
     assert isinstance(caught.value.found, type)
 
 
-def test_hostile_text_in_values_and_keys_stays_printable_and_in_its_line() -> None:
+def test_hostile_text_in_values_and_keys_stays_printable_and_on_its_line() -> None:
     text = preview([{"a\nNext: object_store_get()": "\x1b[2J\u202e\udc00\U000e0041 é"}] * 5)
     assert "\x1b" not in text
     assert "\n\\" not in text
@@ -178,7 +178,7 @@ def test_deep_nesting_and_long_keys_are_bounded() -> None:
 
 
 class CountingContainer:
-    """Counts how often members of a container are handed out."""
+    """A container that counts accesses to its members."""
 
     seen = 0
 
@@ -212,7 +212,7 @@ class WatchedDict(dict[str, Any], CountingContainer):
 
 
 @pytest.mark.parametrize("limit", [300, 4000, 20_000])
-def test_only_a_bounded_number_of_members_is_looked_at(limit: int) -> None:
+def test_only_a_bounded_number_of_members_is_read(limit: int) -> None:
     many = WatchedList({"id": number} for number in range(50_000))
     keyed = WatchedDict((f"k{number}", {"id": number}) for number in range(50_000))
     for value in (many, keyed, {"a": {"items": many}}):
@@ -221,7 +221,7 @@ def test_only_a_bounded_number_of_members_is_looked_at(limit: int) -> None:
         assert many.seen + keyed.seen < 300
 
 
-def test_of_few_records_with_lists_inside_the_next_steps_lead_into_the_lists() -> None:
+def test_for_few_records_with_nested_lists_the_suggestions_address_the_lists() -> None:
     tree = [{"name": "src", "children": [{"name": f"file {number}", "type": "file"} for number in range(500)]}]
     text = preview(tree)
     assert 'filter="map(.children[]? | {name, type}) | .[:20]"' in text

@@ -14,7 +14,7 @@ def preview(value: str, limit: int = 4000, reference: str = "@obj_2", **given: o
     return render(value, Subject(reference, len(value), None, None), limit, **given).text
 
 
-def test_a_text_shows_numbered_first_and_last_lines_and_says_exactly_what_is_between() -> None:
+def test_a_text_shows_numbered_first_and_last_lines_and_states_the_omitted_range() -> None:
     text = preview("".join(f"line {number}\n" for number in range(1000)), 700).splitlines()
     first = [line for line in text if line[:1].isdigit()]
     head = next(place for place, line in enumerate(first) if int(line.split("|")[0]) != place)
@@ -48,7 +48,7 @@ def test_a_git_log_is_recognised() -> None:
         ("<!DOCTYPE html>\n<html></html>", "HTML"),
     ],
 )
-def test_formats_are_recognised_by_a_look(start: str, name: str) -> None:
+def test_formats_are_recognised_by_their_start(start: str, name: str) -> None:
     assert f"Looks like {name}" in preview(start).splitlines()[0]
 
 
@@ -62,7 +62,7 @@ def test_formats_are_recognised_by_a_look(start: str, name: str) -> None:
         "",
     ],
 )
-def test_plain_text_is_called_nothing_else(plain: str) -> None:
+def test_plain_text_is_not_recognised_as_a_format(plain: str) -> None:
     assert "Looks like" not in preview(plain)
 
 
@@ -100,12 +100,12 @@ def test_a_short_text_is_shown_whole() -> None:
     assert "[0:10]: short text\nNothing is left out." in preview("short text")
 
 
-def test_control_characters_become_pictures() -> None:
+def test_control_characters_become_control_pictures() -> None:
     text = preview("\x1b[31mred\x00\x7f\u202e\ud800\r\nnext\n" * 3)
     assert "0| ␛[31mred␀␡��\n" in text
 
 
-def test_json_text_is_previewed_by_what_it_holds() -> None:
+def test_json_text_is_previewed_by_its_value() -> None:
     written = json.dumps([{"id": number} for number in range(100)])
     text = preview(written)
     assert f"array of 100 items, {len(written):,} characters" in text
@@ -113,7 +113,7 @@ def test_json_text_is_previewed_by_what_it_holds() -> None:
     assert 'object_store_slice(object_id="@obj_2", start=1, end=21)' in text
 
 
-def test_long_json_text_is_recognised_and_its_structure_shown_where_the_caller_opened_it() -> None:
+def test_long_json_text_is_recognised_and_its_structure_shown_if_it_was_parsed() -> None:
     value = [{"id": number} for number in range(10_000)]
     written = json.dumps(value)
     assert "Looks like JSON" in preview(written)
@@ -125,14 +125,14 @@ def test_text_that_only_begins_like_json_is_text() -> None:
     assert "Shape" not in preview('{"a": 1, oops}')
 
 
-def test_a_long_text_is_looked_through_only_in_the_sandbox() -> None:
+def test_a_long_text_is_scanned_only_in_the_sandbox() -> None:
     text = "".join(f"# Part {number}\n\nSome text.\n\n" for number in range(9000))
     assert "# Part 7" not in preview(text)
     assert "# Part 7" in preview(text, in_sandbox=True)
     assert "# Part 7" in preview(text[:9000])
 
 
-def test_of_texts_of_numbers_fewer_characters_are_shown():
+def test_fewer_characters_of_numeric_texts_are_shown():
     numbers = "".join(f"10.{n % 7}.{n % 250}.{n % 91}:{n * 7919 % 65000} {n * 104729 % 99991}\n" for n in range(600))
     words = "".join(f"the quick brown fox jumps over a lazy dog again {'x' * (n % 3)}\n" for n in range(600))
     shown = [render(text, Subject("@obj_1", len(text)), 4000).text for text in (numbers, words)]

@@ -44,12 +44,12 @@ def test_an_estimate_is_within_fifteen_percent_of_the_tokenizer(value):
     assert 0.85 * tokens <= estimate_tokens(value, len(text)) <= 1.15 * tokens
 
 
-def test_a_preview_says_the_estimate():
+def test_a_preview_contains_the_estimate():
     assert f"(~{estimate_tokens(LOG, len(LOG)):,} tokens)" in render(LOG, Subject("@obj_1", len(LOG)), 4000).text
 
 
 @pytest.mark.parametrize("value", ["", [], {}, None, 7, "x", [[[]]], {"a": {}}])
-def test_an_estimate_of_little_is_little(value):
+def test_the_estimate_of_a_short_value_is_small(value):
     assert 0 <= estimate_tokens(value, len(json.dumps(value))) <= 6
 
 
@@ -66,13 +66,13 @@ def sandbox():
 
 
 @pytest.mark.parametrize("name", sorted(file.name.removesuffix(".json.gz") for file in RECORDED.iterdir()))
-def test_previews_of_recorded_results_estimate_what_the_tokenizer_counts(sandbox: Sandbox, name: str):
+def test_estimates_in_previews_of_recorded_results_match_the_tokenizer(sandbox: Sandbox, name: str):
     result = json.loads(gzip.decompress((RECORDED / f"{name}.json.gz").read_bytes()))["result"]
     preview = Explorer(ObjectStore(InMemoryBackend()), sandbox=sandbox).keep(ToolResult(result)).preview
     stated = int(re.search(r"\(~([\d,]+) tokens\)", preview)[1].replace(",", ""))
     text = "\n".join(block["text"] for block in result["content"])
     if is_large_result(result):
-        value = result_value(result)  # its compact JSON is what the preview counts
+        value = result_value(result)  # the preview counts its compact JSON
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     within = 0.27 if name in FURTHER_OFF else 0.15
     assert abs(stated / count_tokens(text) - 1) <= within

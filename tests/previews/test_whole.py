@@ -8,7 +8,7 @@ import pytest
 from coatcheck.explorer.previews import NoJsonForm, render_whole
 
 
-def test_a_short_structure_stands_in_one_line_and_a_longer_one_has_a_line_for_each_member() -> None:
+def test_a_short_structure_is_one_line_and_a_longer_one_has_a_line_per_member() -> None:
     assert render_whole({"name": "é", "ids": [1, 2]}, 24) == '{"name":"é","ids":[1,2]}'
     value = {"names": ["a" * 40, "b" * 40], "ids": {"x": [1, 2]}}
     compact = json.dumps(value, separators=(",", ":"))
@@ -19,19 +19,19 @@ def test_a_short_structure_stands_in_one_line_and_a_longer_one_has_a_line_for_ea
     assert render_whole(value, len(compact) - 1) is None
 
 
-def test_records_stand_a_line_each_and_scalars_together() -> None:
+def test_records_have_a_line_each_and_scalars_share_lines() -> None:
     assert render_whole([{"n": number} for number in range(20)], 1000).splitlines()[1:3] == ['{"n":0},', '{"n":1},']
     assert len(render_whole(list(range(200)), 1000).splitlines()) == 1
 
 
-def test_text_is_given_as_it_is() -> None:
+def test_text_is_unchanged() -> None:
     assert render_whole("a\n\x1b\udc00", 6) == " a\n \x1b\udc00"
     assert render_whole("abcde", 4) is None
     assert render_whole("", 0) == ""
 
 
 @pytest.mark.parametrize("value", [[10**5000], ["\udc00" * 10], [10**30, "é"], float("inf"), (1, 2), [True, None, 0.1]])
-def test_odd_values_are_written_as_json(value: Any) -> None:
+def test_unusual_values_are_written_as_json(value: Any) -> None:
     text = render_whole(value, 20_000)
     assert text is not None
     text.encode()
@@ -39,7 +39,7 @@ def test_odd_values_are_written_as_json(value: Any) -> None:
         json.loads(text)
 
 
-def test_nesting_beyond_all_readers_is_not_shown_whole() -> None:
+def test_nesting_beyond_the_limit_is_not_shown_whole() -> None:
     deep: Any = []
     for _ in range(5000):
         deep = [deep]
@@ -55,14 +55,14 @@ def test_python_objects_are_refused(value: Any) -> None:
         render_whole(value, 20_000)
 
 
-def test_a_value_far_over_the_limit_is_not_gone_through() -> None:
+def test_a_value_far_over_the_limit_is_not_traversed() -> None:
     class Counting(list[Any]):
-        handed_out = 0
+        accesses = 0
 
         def __iter__(self) -> Iterator[Any]:
             for item in super().__iter__():
-                Counting.handed_out += 1
+                Counting.accesses += 1
                 yield item
 
     assert render_whole([Counting([["x"] * 10] * 1000) for _ in range(1000)], 20_000) is None
-    assert Counting.handed_out < 20_000
+    assert Counting.accesses < 20_000

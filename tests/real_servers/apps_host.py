@@ -24,13 +24,13 @@ PAGE = Path(__file__).with_name("host_page.js")
 
 
 async def show_view(session: Session, tool: str, profile: Path, ready: re.Pattern[str]) -> dict[str, Any]:
-    """Show the view of a tool in the browser, and give what the page reports once what stands in the view is ready.
+    """Show the view of a tool in the browser, and return the page's report once the view is ready.
 
     Args:
         session: The host's connection to the server.
-        tool: How the tool's name ends.
+        tool: The end of the tool's name.
         profile: A folder for the browser.
-        ready: What the text in the view is to match.
+        ready: A pattern for the text of the finished view.
     """
     script = bundled(PAGE)
     reports: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
@@ -67,7 +67,7 @@ async def show_view(session: Session, tool: str, profile: Path, ready: re.Patter
             while "error" not in report and not ready.search(report.get("text", "")):
                 report = await reports.get()
     except TimeoutError:
-        raise AssertionError(f"The view does not show what it should, but: {report.get('text')}") from None
+        raise AssertionError(f"The view does not show the expected text, but: {report.get('text')}") from None
     finally:
         browser.terminate()
         await browser.wait()

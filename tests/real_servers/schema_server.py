@@ -1,4 +1,4 @@
-"""A server with a tool for each kind of output schema; each gives a short or a long value that fits."""
+"""A server with a tool for each kind of output schema; each returns a short or a long valid value."""
 
 import json
 import sys
@@ -9,11 +9,11 @@ import jsonschema
 from tests.arguments.test_output_schemas import ROOTS
 
 TOOLS = {name: root for name, root in ROOTS.items() if root[0].get("type") == "object"}
-"""Older clients take no tool whose output is declared to be anything else than an object."""
+"""Older clients accept only tools whose output schema is an object."""
 
 
 def large_value(name: str) -> dict[str, Any] | None:
-    """Return a large value that fits a tool's schema, if there is one."""
+    """Return a large value that is valid for a tool's schema, if there is one."""
     schema, good, _ = TOOLS[name]
     check = jsonschema.Draft202012Validator(schema)
     added = ({"k": ["word"] * 5_000}, {f"k{number}": number for number in range(5_000)})
@@ -21,7 +21,7 @@ def large_value(name: str) -> dict[str, Any] | None:
 
 
 def main() -> None:
-    """Answer until the client goes."""
+    """Respond until stdin is closed."""
     for line in sys.stdin:
         message = json.loads(line)
         if "id" in message:

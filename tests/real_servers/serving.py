@@ -15,7 +15,7 @@ STOP_SECONDS = 10.0
 def serving(
     command: Sequence[str], port: int, *, folder: Path | None = None, env: Mapping[str, str] | None = None
 ) -> Iterator[None]:
-    """Run a server while it is needed; it is ready when its port answers."""
+    """Run a server, and wait until its port answers."""
     with tempfile.TemporaryFile() as output:
 
         def log() -> str:

@@ -27,7 +27,7 @@ _CHANGES_BY_ITSELF = (
     (
         re.compile(r"\b00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\b"),
         "<trace>",
-    ),  # where a test here has switched tracing on
+    ),  # if a test in this process has switched tracing on
     (re.compile(r"\b[0-9a-f]{32}\b"), "<random>"),
 )
 _RANDOM_LOG = re.compile(r"(Debug|Info|Notice|Warning|Error|Critical|Emergency)-level message|Alert level-message")
@@ -39,19 +39,19 @@ class RawRequest(Request[dict[str, Any] | None, str]):
 
 @dataclass
 class Session:
-    """A connected client and the messages of its server, as they came from the wire."""
+    """A connected client and the unparsed messages of its server."""
 
     client: Client
     messages: list[dict[str, Any]] = field(default_factory=list)
     _news: anyio.Event = field(default_factory=anyio.Event)
 
-    def heard(self, message: dict[str, Any]) -> None:
+    def received(self, message: dict[str, Any]) -> None:
         self.messages.append(message)
         self._news.set()
         self._news = anyio.Event()
 
     async def until(self, found: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """Wait until the server has said something, and give it."""
+        """Wait for a matching message of the server, and return it."""
         with anyio.fail_after(PATIENCE):
             while True:
                 for message in self.messages:
@@ -70,19 +70,19 @@ class Session:
             ]
             return results[-1]
 
-    async def heard_during(self, step: Callable[["Session"], Awaitable[object]]) -> list[dict[str, Any]]:
-        """Return what the server says while a step is taken, and until it has answered all before."""
+    async def received_during(self, step: Callable[["Session"], Awaitable[object]]) -> list[dict[str, Any]]:
+        """Return the messages of the server during a step, until it has answered all earlier requests."""
         start = len(self.messages)
         try:
             with anyio.fail_after(PATIENCE):
                 await step(self)
         except MCPError:
-            pass  # It is among what the server said.
+            pass  # The response is among the recorded messages.
         return [normal(message) for message in self.messages[start:]]
 
 
 class _TappedStream:
-    """A stream that shows what is received on it."""
+    """A stream that records the received messages."""
 
     def __init__(self, stream: Any, seen: Callable[[dict[str, Any]], None]) -> None:
         self._stream = stream
@@ -116,7 +116,7 @@ class _TappedStream:
 
 @asynccontextmanager
 async def tapped(transport: Any, seen: Callable[[dict[str, Any]], None]) -> AsyncIterator[Any]:
-    """Show all that comes over a transport."""
+    """Record all messages that a transport receives."""
     async with transport as (read, write):
         yield _TappedStream(read, seen), write
 
@@ -159,7 +159,7 @@ async def _connected(transport: Any, client_options: Mapping[str, Any]) -> Async
         if session is None:
             early.append(message)
         else:
-            session.heard(message)
+            session.received(message)
 
     async with Client(tapped(transport, seen), **client_options) as client:
         session = Session(client, early)
@@ -167,7 +167,7 @@ async def _connected(transport: Any, client_options: Mapping[str, Any]) -> Async
 
 
 async def both(command: Sequence[str], steps: Callable[[Session], Awaitable[Any]], **options: Any) -> tuple[Any, Any]:
-    """Take the same steps directly and wrapped, side by side, and give both outcomes."""
+    """Take the same steps directly and wrapped, concurrently, and return both outcomes."""
     outcomes: dict[bool, Any] = {}
 
     async def run(*, wrapped: bool) -> None:
@@ -181,7 +181,7 @@ async def both(command: Sequence[str], steps: Callable[[Session], Awaitable[Any]
 
 
 def normal(value: Any) -> Any:
-    """Replace what differs from one run to the next on its own: moments, random ids and random log messages."""
+    """Replace values that differ between runs: times, random ids and random log messages."""
     if isinstance(value, dict):
         if value.get("method") == "notifications/message" and _RANDOM_LOG.match(str(value["params"].get("data"))):
             return {**value, "params": sorted(value["params"])}
@@ -196,13 +196,8 @@ def normal(value: Any) -> Any:
 
 
 def _opened(blob: Any) -> Any:
-    """Return the text in base64, where the time of day hides, with a word that it was a blob."""
+    """Return the decoded text of a blob, in which the time of day can then be replaced."""
     try:
         return "blob: " + b64decode(blob, validate=True).decode()
     except (ValueError, TypeError):
         return blob
-
-
-def text_of(result: Any) -> str:
-    """Return all text that a model sees of a result."""
-    return "\n".join(block.text for block in result.content if block.type == "text")

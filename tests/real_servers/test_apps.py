@@ -1,4 +1,4 @@
-"""The official example servers of MCP Apps keep their data behind coatcheck, for clients that show views and others."""
+"""The official example servers of MCP Apps work behind coatcheck, for clients with and without views."""
 
 import json
 import re
@@ -52,7 +52,7 @@ async def customers(*flags: str, name: str, apps: bool) -> tuple[str, dict]:
 
 
 @pytest.mark.parametrize(("name", "apps", "whole"), [("claude-code", True, True), ("claude-code", False, False)])
-async def test_each_host_gets_the_form_that_the_rules_say(name, apps, whole):
+async def test_each_host_gets_the_form_of_its_profile(name, apps, whole):
     text, structured = await customers(name=name, apps=apps)
     assert text.startswith("@obj_")
     if whole:
@@ -62,17 +62,17 @@ async def test_each_host_gets_the_form_that_the_rules_say(name, apps, whole):
 
 
 @pytest.mark.parametrize(("form", "whole"), [("whole", True), ("short", False)])
-async def test_the_setting_overrides_what_the_host_says(form, whole):
+async def test_the_setting_overrides_the_capabilities_of_the_host(form, whole):
     _, structured = await customers("--structured-content", form, name="claude-code", apps=True)
     assert ("customers" in structured) is whole
 
 
-async def test_a_profile_can_be_named_for_a_host_that_gives_another_name():
+async def test_a_profile_can_be_set_for_a_host_with_an_unknown_name():
     _, structured = await customers("--host-profile", "codex", name="a host of our own", apps=False)
     assert set(structured) == {"$stored"}
 
 
-async def test_a_view_and_its_address_are_the_same_bare_and_wrapped():
+async def test_a_view_and_its_uri_are_the_same_directly_and_wrapped():
     seen = []
     for wrapped in (False, True):
         async with connected(SEGMENTS, wrapped=wrapped) as client:
@@ -113,7 +113,7 @@ async def test_the_text_of_a_view_without_structured_content_stays_whole(tmp_pat
 
 
 @pytest.mark.parametrize("how", ["bare", "wrapped", "gateway"])
-async def test_in_a_browser_a_view_shows_the_data_of_its_server_however_that_is_reached(how, tmp_path):
+async def test_in_a_browser_a_view_shows_the_data_of_its_server_over_every_connection(how, tmp_path):
     servers = {"segments": [*npm_server(SEGMENTS), "--stdio"], "clock": [*npm_server(CLOCK), "--stdio"]}
     gateway = gateway_before(tmp_path / "mcp.json", **servers)
     host = {"extensions": [advertise(UI, {"mimeTypes": [VIEW_TYPE]})]}
@@ -127,12 +127,12 @@ async def test_in_a_browser_a_view_shows_the_data_of_its_server_however_that_is_
             counted = Counter(customer["segment"] for customer in structured["customers"])
             assert dict(re.findall(r"([\w-]+)\s+\((\d+)\)", seen["text"])) == {k: str(v) for k, v in counted.items()}
             short = seen["result"]["content"][0]["text"].startswith("@obj_")
-            assert short is (how != "bare")  # for the model; the view read the whole by a call of its own
+            assert short is (how != "bare")  # for the model; the view read the whole result by a separate call
         else:
             assert structured["time"] in seen["text"]
 
 
-async def test_servers_with_views_of_one_address_are_kept_apart_and_the_older_spelling_is_rewritten_too(tmp_path):
+async def test_views_of_several_servers_with_the_same_uri_are_distinguished_in_both_spellings(tmp_path):
     views = (
         "import sys\nfrom mcp.server import MCPServer\nserver = MCPServer('views')\n"
         "meta = {'ui': {'resourceUri': 'ui://views/page.html', 'csp': {}}, 'ui/resourceUri': 'ui://views/page.html'}\n"

@@ -1,13 +1,13 @@
-"""A long text is passed from one tool to another without passing through the model."""
+"""A long text is passed between tools by reference, without passing through the model."""
 
 import hashlib
-import re
 from pathlib import Path
 
 import pytest
 
 from tests.real_servers import packages
-from tests.real_servers.sessions import connected, text_of
+from tests.real_servers.sessions import connected
+from tests.results import reference_in, text_of
 
 pytestmark = [pytest.mark.npm, pytest.mark.anyio]
 SEEN_BY_THE_MODEL = 500
@@ -19,16 +19,12 @@ def server(folder) -> list[str]:
     return [*packages.npm_server("server-filesystem"), str(folder)]
 
 
-def reference_in(text: str) -> str:
-    return re.search(r"@obj_[A-Za-z0-9_-]+", text)[0]
-
-
 def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize("mode", ["auto", pytest.param("legacy", marks=pytest.mark.long)])
-async def test_a_log_is_written_elsewhere_by_its_reference_byte_for_byte(server, folder, mode):
+async def test_a_log_is_copied_by_its_reference_byte_for_byte(server, folder, mode):
     async with connected(server, mode=mode, env=SHORT, cwd=folder) as session:
         read = await session.client.call_tool("read_text_file", {"path": "app.log"})
         reference = reference_in(text_of(read))
@@ -70,7 +66,7 @@ async def test_a_literal_that_looks_like_a_reference_is_written_with_a_second_si
     assert (folder / "plain.txt").read_text() == "ask @alice or @obj_001 there"
 
 
-async def test_a_value_that_does_not_fit_the_tool_is_refused_with_words_to_act_on(server, folder):
+async def test_a_value_of_a_wrong_type_is_refused_with_a_suggestion(server, folder):
     async with connected(server, cwd=folder) as session:
         kept = await session.client.call_tool("object_store_put", {"value": {"lines": "three"}})
         reference = reference_in(text_of(kept))

@@ -64,7 +64,7 @@ def ask(method: str, **params: Any) -> Any:
 
 
 async def call_and_ping(session: Session, tool: str, **arguments: Any) -> None:
-    """Call a tool that says more after its result, and wait until it has said it."""
+    """Call a tool that sends messages after its result, and wait for them."""
     await session.client.call_tool(tool, arguments)
     await session.client.send_ping()
 
@@ -78,7 +78,7 @@ async def call_with_progress(session: Session) -> None:
 
 
 async def cancel_a_call(session: Session) -> None:
-    """Cancel a call at its first sign of life; the server continues to its end, but must not answer."""
+    """Cancel a call at its first progress notification; the server completes it, but must not respond."""
     async with anyio.create_task_group() as group:
 
         async def on_progress(*_: Any) -> None:
@@ -126,7 +126,7 @@ async def complete(session: Session) -> None:
 
 
 async def run_a_task(session: Session) -> None:
-    """Run a tool as a task that asks the user back; its methods are older than the client and unknown to it."""
+    """Run a tool as a task that elicits input; the client does not know these older methods."""
     arguments = {"topic": "python", "ambiguous": True}
     params = {"name": "simulate-research-query", "arguments": arguments, "task": {"ttl": 60_000}}
     made = await session.ask("tools/call", params)
@@ -190,7 +190,7 @@ ASKING_BACK: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Recording:
-    """What a client heard of a server."""
+    """The recorded messages of a server."""
 
     greeting: dict[str, Any]
     tools: list[dict[str, Any]]
@@ -199,55 +199,55 @@ class Recording:
 
 
 async def listen(session: Session, steps: dict[str, Any]) -> Recording:
-    """Take all steps; what the client lists on its own, before some of them, is not kept as theirs."""
+    """Take all steps; lists that the client requests by itself before some of them are not recorded."""
     if steps is ASKING_BACK:
         await session.until(lambda message: "Roots updated" in str(message))
     greeting = next(message["result"] for message in session.messages if "serverInfo" in message.get("result", {}))
     tools = await session.ask("tools/list")
     templates = await session.ask("resources/templates/list")
     assert tools.keys() == {"tools"}
-    heard = {name: await session.heard_during(step) for name, step in steps.items()}
+    received = {name: await session.received_during(step) for name, step in steps.items()}
     kept = {
         name: [message for message in messages if "tools" not in message.get("result", {})]
-        for name, messages in heard.items()
+        for name, messages in received.items()
     }
     return Recording(greeting, tools["tools"], templates["resourceTemplates"], kept)
 
 
 @pytest.fixture(scope="module")
 def minimal_client(everything) -> tuple[Recording, Recording]:
-    """What a client that can do nothing hears, directly and wrapped."""
+    """Recordings of a client without capabilities, direct and wrapped."""
     environment = {"PATH": os.environ["PATH"]}
     return anyio.run(partial(both, everything, partial(listen, steps=STEPS), mode="auto", env=environment))
 
 
 @pytest.fixture(scope="module")
 def capable_client(everything) -> tuple[Recording, Recording]:
-    """What a client that can be asked back hears, directly and wrapped."""
+    """Recordings of a client with all capabilities, direct and wrapped."""
     return anyio.run(partial(both, everything, partial(listen, steps=ASKING_BACK), mode="legacy", **CLIENT))
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_client_that_can_do_nothing_hears_the_same(minimal_client, step):
+def test_a_client_without_capabilities_receives_the_same(minimal_client, step):
     direct, wrapped = minimal_client
     assert direct.steps[step] != []
     assert without_guard(wrapped.steps[step]) == without_guard(direct.steps[step])
 
 
 def without_guard(answers: list[Any]) -> list[Any]:
-    """Leave out the variable by which `wrap` recognises itself among the ancestors of a server."""
+    """Remove the environment variable by which `wrap` recognises itself among the ancestors of a server."""
     guard = re.compile(r',?\\n *\\"MCP_WRAP_ANCESTORS\\": *\\"[^"]*\\"')
     return json.loads(guard.sub("", json.dumps(answers)))
 
 
 @pytest.mark.parametrize("step", ASKING_BACK)
-def test_a_client_that_can_be_asked_back_hears_the_same(capable_client, step):
+def test_a_client_with_all_capabilities_receives_the_same(capable_client, step):
     direct, wrapped = capable_client
     assert direct.steps[step] != []
     assert wrapped.steps[step] == direct.steps[step]
 
 
-def test_the_server_got_what_the_client_answered(capable_client):
+def test_the_server_received_the_client_s_answers(capable_client):
     steps = capable_client[1].steps
     assert "An answer to: Resource trigger-sampling-request context: a poem" in str(steps["sampling"])
     assert "file:///tmp/two" in str(steps["roots"])
@@ -273,11 +273,11 @@ def test_the_steps_lead_to_errors_and_to_every_kind_of_notification(minimal_clie
 
 
 @pytest.mark.parametrize(("client", "count"), [("minimal_client", 13), ("capable_client", 17)])
-def test_the_greeting_and_the_lists_are_the_same_but_for_what_we_add(client, count, request):
+def test_handshake_and_lists_differ_only_by_our_additions(client, count, request):
     direct, wrapped = request.getfixturevalue(client)
-    own_words = wrapped.greeting["instructions"].removeprefix(direct.greeting["instructions"])
-    assert "@obj_" in own_words
-    assert len(own_words) < 1_000
+    own_instructions = wrapped.greeting["instructions"].removeprefix(direct.greeting["instructions"])
+    assert "@obj_" in own_instructions
+    assert len(own_instructions) < 1_000
     assert {**wrapped.greeting, "instructions": ""} == {**direct.greeting, "instructions": ""}
     assert len(direct.tools) == count
     for ours, original in zip(wrapped.tools, direct.tools, strict=False):
@@ -297,7 +297,7 @@ def _without_schemas(tool: dict[str, Any]) -> dict[str, Any]:
 
 
 def assert_input_schema_only_widened(ours: dict[str, Any], original: dict[str, Any]) -> None:
-    """Everything outside the properties is the same, and so is what each property says about itself."""
+    """Check that everything outside the properties is unchanged, and all annotations of the properties too."""
     assert {**ours, "properties": None} == {**original, "properties": None}
     assert list(ours.get("properties", {})) == list(original.get("properties", {}))
     for name, schema in original.get("properties", {}).items():
@@ -312,7 +312,7 @@ def assert_input_schema_only_widened(ours: dict[str, Any], original: dict[str, A
         assert widened == schema or narrow in widened["anyOf"]
 
 
-def test_the_widened_output_schema_accepts_both_the_original_and_what_stands_for_it(minimal_client):
+def test_the_widened_output_schema_accepts_the_original_and_its_replacement(minimal_client):
     schema = next(tool["outputSchema"] for tool in minimal_client[1].tools if tool["name"] == "get-structured-content")
     jsonschema.Draft7Validator.check_schema(schema)
     jsonschema.validate({"temperature": 3, "conditions": "fog", "humidity": 99}, schema)

@@ -1,4 +1,4 @@
-"""The Python SDK's server that has every feature, in both eras of the protocol: the same is heard directly and wrapped."""
+"""The Python SDK's server with every feature and both kinds of protocol: clients receive the same directly and wrapped."""
 
 from contextlib import suppress
 from functools import partial
@@ -85,16 +85,16 @@ OTHER_STEPS: dict[str, Any] = {
 async def listen(session: Session) -> tuple[str, dict[str, Any]]:
     tools = [tool.name for tool in (await session.client.list_tools()).tools]
     steps = {name: partial(call, tool=name) for name in tools if name.startswith("test_")} | OTHER_STEPS
-    heard = {name: await session.heard_during(step) for name, step in steps.items() if name not in NOT_OVER_STDIO}
+    received = {name: await session.received_during(step) for name, step in steps.items() if name not in NOT_OVER_STDIO}
     without_lists = {
         name: [_comparable(message) for message in messages if "tools" not in message.get("result", {})]
-        for name, messages in heard.items()
+        for name, messages in received.items()
     }
     return session.client.protocol_version, without_lists
 
 
 def _comparable(message: dict[str, Any]) -> dict[str, Any]:
-    """Leave out the sealed state, which is encrypted differently each time."""
+    """Remove the sealed state, which is encrypted differently each time."""
     result = message.get("result", {})
     if isinstance(result.get("requestState"), str):
         return {**message, "result": {**result, "requestState": "<sealed>"}}
@@ -102,7 +102,7 @@ def _comparable(message: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-def test_every_feature_is_the_same_in_each_era(everything_of_the_sdk, mode):
+def test_every_feature_is_the_same_with_each_kind_of_protocol(everything_of_the_sdk, mode):
     options: dict[str, Any] = {
         "mode": mode,
         "log_level": "debug",
@@ -115,7 +115,9 @@ def test_every_feature_is_the_same_in_each_era(everything_of_the_sdk, mode):
     assert direct[0] == wrapped[0] == VERSIONS[mode]
     assert len(direct[1]) > 35
     assert wrapped[1].keys() == direct[1].keys()
-    different = {name: (wrapped[1][name], heard) for name, heard in direct[1].items() if wrapped[1][name] != heard}
+    different = {
+        name: (wrapped[1][name], received) for name, received in direct[1].items() if wrapped[1][name] != received
+    }
     assert different == {}
     answer = "Hello, Ann!" if mode == "auto" else "Re: a poem"
     assert answer in str(wrapped[1])

@@ -1,4 +1,4 @@
-"""The official server, which speaks stdio here, reached over HTTP through coatcheck: what is heard is the same."""
+"""The official server over stdio, reached over HTTP through coatcheck: clients receive the same messages."""
 
 import json
 from collections import Counter
@@ -14,18 +14,18 @@ from tests.real_servers.sessions import Session, connected, connected_to, normal
 from tests.real_servers.test_everything import ASKING_BACK, CLIENT, STEPS
 
 pytestmark = [pytest.mark.npm, pytest.mark.filterwarnings("ignore::mcp.MCPDeprecationWarning")]
-# The list of tools is asked for by the client itself, and told to have changed, at no certain moment.
+# The client requests the list of tools by itself, and notifications of its changes arrive at any time.
 BY_ITSELF = {"notifications/tools/list_changed", "ping"}
 # Over HTTP the SDK ends the stream of a cancelled request with this; the client has stopped listening.
 CANCELLED = -32_800
 LATE_SECONDS = 10.0
-"""How long what is said outside of an answer may be under way: it takes another connection than answers do."""
+"""Time limit for messages outside of responses, which use another connection."""
 
 
 async def answers(session: Session, steps: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     if "roots" in steps:
         await session.until(lambda message: "Roots updated" in str(message))
-    heard = {name: await session.heard_during(step) for name, step in steps.items()}
+    received = {name: await session.received_during(step) for name, step in steps.items()}
     return {
         name: [
             {key: value for key, value in message.items() if key != "id"}
@@ -34,12 +34,12 @@ async def answers(session: Session, steps: dict[str, Any]) -> dict[str, list[dic
             and "tools" not in message.get("result", {})
             and message.get("error", {}).get("code") != CANCELLED
         ]
-        for name, messages in heard.items()
+        for name, messages in received.items()
     }
 
 
 def count_server_messages(session: Session) -> Counter[str]:
-    """Count the notifications and requests of the server; they may overtake one another."""
+    """Count the notifications and requests of the server, which may arrive in another order."""
     return Counter(
         json.dumps({key: value for key, value in normal(message).items() if key != "id"}, sort_keys=True)
         for message in session.messages
@@ -48,7 +48,7 @@ def count_server_messages(session: Session) -> Counter[str]:
 
 
 class Recording:
-    """What a client heard of the server: answers by step, and what the server said on its own."""
+    """The recorded messages of a server: responses by step, and counts of the other messages."""
 
     def __init__(self) -> None:
         self.answers: dict[str, list[dict[str, Any]]] = {}
@@ -85,17 +85,19 @@ async def record_both(
 
 
 @pytest.mark.parametrize(("steps", "client"), [(STEPS, {}), (ASKING_BACK, CLIENT)], ids=["bare", "able"])
-def test_the_same_is_heard_over_http(everything, steps, client):
+def test_clients_receive_the_same_over_http(everything, steps, client):
     port = free_port()
     wrap = [PYTHON, "-m", "coatcheck", "wrap", "--transport", "streamable-http", "--port", str(port)]
-    # The server's environment is that of the service, not that which a client gives.
+    # The server has the environment of the service, not the one that a client configures.
     steps = {name: step for name, step in steps.items() if name != "environment"}
     with serving([*wrap, "--", *everything], port):
         url = f"http://127.0.0.1:{port}/mcp"
         direct, wrapped = anyio.run(record_both, everything, url, steps, client)
     assert wrapped.answers.keys() == direct.answers.keys() == steps.keys()
     different = {
-        name: (wrapped.answers[name], heard) for name, heard in direct.answers.items() if wrapped.answers[name] != heard
+        name: (wrapped.answers[name], received)
+        for name, received in direct.answers.items()
+        if wrapped.answers[name] != received
     }
     assert different == {}
     assert wrapped.message_counts == direct.message_counts

@@ -16,18 +16,19 @@ from mcp.client.stdio import stdio_client
 from tests.git_history import GIT_SERVER
 from tests.preloaded_python import PYTHON
 from tests.real_servers import packages
-from tests.real_servers.sessions import Session, connected, text_of
+from tests.real_servers.sessions import Session, connected
 from tests.real_servers.test_everything import ASKING_BACK, CLIENT, STEPS
+from tests.results import text_of
 
 pytestmark = [pytest.mark.npm, pytest.mark.filterwarnings("ignore::mcp.MCPDeprecationWarning")]
 SEEN_BY_THE_MODEL = 500
-# Refused by the gateway itself, which cannot tell whom they are for; and the first page of a list is all of it.
+# Refused by the gateway itself, which cannot determine the server; and the first page of a list is complete.
 OF_NO_SERVER = {"no such method", "wrong parameters", "cursor"}
 BY_ITSELF = {"notifications/tools/list_changed", "notifications/prompts/list_changed"}
 
 
 def write(path, **servers: list[str]) -> list[str]:
-    """Write a file of servers; give the command that puts coatcheck in front of them."""
+    """Write a file of servers; return the command that puts coatcheck in front of them."""
     described = {name: {"command": command[0], "args": command[1:]} for name, command in servers.items()}
     path.write_text(json.dumps({"mcpServers": described}))
     return [PYTHON, "-m", "coatcheck", "wrap", "--servers", str(path)]
@@ -59,7 +60,7 @@ async def test_the_log_of_git_goes_into_a_file_without_passing_through_the_model
 
 
 class _SingleServerTransport:
-    """A transport on which one server behind the gateway looks as if it stood there alone."""
+    """A transport on which one server behind the gateway looks like a single server."""
 
     def __init__(self, transport: Any, server: str) -> None:
         self._transport = transport
@@ -144,20 +145,20 @@ class _Writing(_TranslatingStream):
 
 
 async def record_steps(transport: Any, steps: dict[str, Any], roots: int, client: dict[str, Any]) -> dict[str, Any]:
-    """Take all steps and give what was heard at each; ids and the order of what is said beside answers are not kept."""
+    """Take all steps and return the messages of each, without ids and the order of messages other than responses."""
     session: Session | None = None
     early: list[dict[str, Any]] = []
 
     @asynccontextmanager
     async def seen():
         async with transport as (read, write):
-            yield _Tapped(read, lambda message: session.heard(message) if session else early.append(message)), write
+            yield _Tapped(read, lambda message: session.received(message) if session else early.append(message)), write
 
     async with Client(seen(), mode="legacy", **client) as opened:
         session = Session(opened, early)
         if client:
             await session.until(lambda _: sum("Roots updated" in str(message) for message in session.messages) >= roots)
-        heard = {name: await session.heard_during(step) for name, step in steps.items()}
+        received = {name: await session.received_during(step) for name, step in steps.items()}
     return {
         name: (
             [without_id(message) for message in messages if "method" not in message and not is_tools(message)],
@@ -165,7 +166,7 @@ async def record_steps(transport: Any, steps: dict[str, Any], roots: int, client
                 json.dumps(without_id(message), sort_keys=True) for message in messages if is_notification(message)
             ),
         )
-        for name, messages in heard.items()
+        for name, messages in received.items()
     }
 
 
@@ -182,7 +183,7 @@ class _Tapped(_Reading):
 
 
 def without_id(message: dict[str, Any]) -> dict[str, Any]:
-    # What a server says beside a list is not kept where lists are put together.
+    # Other members of list results are dropped when lists are merged.
     result = {key: value for key, value in message.get("result", {}).items() if (key, value) != ("_meta", {})}
     return {key: result if key == "result" else value for key, value in message.items() if key != "id"}
 
@@ -195,13 +196,13 @@ def is_notification(message: dict[str, Any]) -> bool:
     return "method" in message and message["method"] not in BY_ITSELF
 
 
-def without_guard(heard: Any) -> str:
-    """Leave out the variable by which `wrap` recognises itself among the ancestors of a server."""
-    return re.sub(r',?\\n *"MCP_WRAP_ANCESTORS": *"[^"]*"', "", repr(heard))
+def without_guard(received: Any) -> str:
+    """Remove the environment variable by which `wrap` recognises itself among the ancestors of a server."""
+    return re.sub(r',?\\n *"MCP_WRAP_ANCESTORS": *"[^"]*"', "", repr(received))
 
 
 @pytest.mark.parametrize(("steps", "client"), [(STEPS, {}), (ASKING_BACK, CLIENT)], ids=["bare", "able"])
-def test_a_server_beside_another_says_the_same_as_alone(everything, tmp_path, steps, client):
+def test_a_server_in_a_gateway_sends_the_same_as_alone(everything, tmp_path, steps, client):
     wanted = {name: step for name, step in steps.items() if name not in OF_NO_SERVER}
     gateway = write(tmp_path / "mcp.json", one=everything, two=everything)
     environment = {"PATH": os.environ["PATH"]}
@@ -222,8 +223,8 @@ def test_a_server_beside_another_says_the_same_as_alone(everything, tmp_path, st
 
     anyio.run(run_both)
     different = {
-        name: (outcomes["two"][name], heard)
-        for name, heard in outcomes["alone"].items()
-        if without_guard(outcomes["two"][name]) != without_guard(heard)
+        name: (outcomes["two"][name], received)
+        for name, received in outcomes["alone"].items()
+        if without_guard(outcomes["two"][name]) != without_guard(received)
     }
     assert different == {}

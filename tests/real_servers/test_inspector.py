@@ -58,7 +58,7 @@ def test_the_inspector_lists_and_calls_the_tools_of_a_wrapped_server(server, req
     assert len(text) <= case.limit
 
 
-def test_the_inspector_finds_a_short_structured_result_in_order(request):
+def test_the_inspector_accepts_a_short_structured_result(request):
     case = filesystem(request.getfixturevalue)
     direct, wrapped = [
         outcome(inspect(command, *words_of(case.small))) for command in (case.command, coatcheck(*case.command))
@@ -68,7 +68,7 @@ def test_the_inspector_finds_a_short_structured_result_in_order(request):
 
 
 @pytest.mark.parametrize("wrapped", [False, True])
-def test_the_inspector_minds_when_a_server_breaks_its_own_schema(wrapped):
+def test_the_inspector_rejects_a_result_that_violates_its_schema(wrapped):
     command = [PYTHON, str(Path(__file__).with_name("invalid_output_server.py"))]
     done = inspect(coatcheck(*command) if wrapped else command, *words_of(("lie", {})))
     assert done.returncode != 0

@@ -1,4 +1,4 @@
-"""Six real servers behind the command line, with a real client: what is small stays, what is large can be asked about."""
+"""Six real servers behind the command line, with a real client: small results are unchanged, large ones can be queried."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,7 +10,8 @@ import pytest
 
 from tests.git_history import GIT_SERVER
 from tests.real_servers import packages
-from tests.real_servers.sessions import Session, connected, normal, text_of
+from tests.real_servers.sessions import Session, connected, normal
+from tests.results import reference_in, text_of
 
 pytestmark = [pytest.mark.npm, pytest.mark.anyio]
 OWN = "object_store_"
@@ -105,22 +106,22 @@ def time(paths: Any) -> Case:
         question=("object_store_get", {"path": ".target.timezone"}),
         answer="Asia/Tokyo",
         direct_size=200,
-        # It has no long results, so the limit is set to what it has.
+        # It has no long results, so the limit is set to the length of its results.
         env={"COATCHECK_INLINE_LIMIT": "300", "COATCHECK_PREVIEW_LIMIT": "150"},
         limit=300,
     )
 
 
-BOTH_ERAS = (git, time)
-ONE_ERA = (filesystem, everything, memory, sqlite)
+LEGACY_AND_STATELESS = (git, time)
+LEGACY_ONLY = (filesystem, everything, memory, sqlite)
 
 
 @pytest.mark.parametrize(
     ("server", "mode"),
     [
-        *((server, "auto") for server in (*BOTH_ERAS, *ONE_ERA)),
-        *((server, "legacy") for server in BOTH_ERAS),
-        *(pytest.param(server, "legacy", marks=pytest.mark.long) for server in ONE_ERA),
+        *((server, "auto") for server in (*LEGACY_AND_STATELESS, *LEGACY_ONLY)),
+        *((server, "legacy") for server in LEGACY_AND_STATELESS),
+        *(pytest.param(server, "legacy", marks=pytest.mark.long) for server in LEGACY_ONLY),
     ],
 )
 async def test_a_real_server_is_unchanged_but_for_its_long_results(server: Callable[[Any], Case], mode, request):
@@ -158,9 +159,3 @@ async def raw_call(session: Session, call: Call) -> Any:
     tool, arguments = call
     with anyio.fail_after(30):
         return normal(await session.ask("tools/call", {"name": tool, "arguments": arguments}))
-
-
-def reference_in(text: str) -> str:
-    start = text.index("@obj_")
-    end = next(at for at in range(start + 5, len(text)) if not (text[at].isalnum() or text[at] in "_-"))
-    return text[start:end]

@@ -59,7 +59,7 @@ def test_everything_else_is_plain_text(text):
 
 
 @given(st.text())
-def test_no_text_makes_the_parsers_fail_otherwise_than_they_say(text):
+def test_the_parsers_raise_only_their_documented_errors(text):
     parse_reference(text)
     parse_reference("@obj_1" + text)
     unescape(text)
@@ -71,7 +71,7 @@ def test_no_text_makes_the_parsers_fail_otherwise_than_they_say(text):
 
 
 @given(ids, paths)
-def test_two_at_signs_stand_for_the_literal_text_of_a_reference(object_id, path):
+def test_two_at_signs_escape_a_reference(object_id, path):
     literal = str(Reference(object_id, path))
     assert unescape("@" + literal) == literal
     assert unescape("@@" + literal) == "@" + literal
@@ -79,7 +79,7 @@ def test_two_at_signs_stand_for_the_literal_text_of_a_reference(object_id, path)
 
 
 @pytest.mark.parametrize("text", ["@@alice", "@@", "@@obj_1 and more", "mail@@obj_1"])
-def test_two_at_signs_before_anything_else_stay(text):
+def test_two_at_signs_before_anything_else_are_unchanged(text):
     assert unescape(text) == text
 
 
@@ -97,7 +97,7 @@ def test_two_at_signs_before_anything_else_stay(text):
         ("@obj_1 [3].name", "", "@obj_1[3].name"),
     ],
 )
-def test_tools_take_an_id_with_or_without_the_sign_and_a_path_beside_it(object_id, path, expected):
+def test_tools_accept_an_id_with_or_without_the_sign_and_a_separate_path(object_id, path, expected):
     assert str(parse_target(object_id, path)) == expected
 
 
@@ -116,7 +116,7 @@ def test_tools_take_an_id_with_or_without_the_sign_and_a_path_beside_it(object_i
         ('["' + "\x7f" * 700 + '"]', "4,204 characters when written out; 4,096 are allowed"),
     ],
 )
-def test_a_malformed_path_says_where_and_what_was_expected(path, expected):
+def test_the_error_for_a_malformed_path_has_position_and_expectation(path, expected):
     with pytest.raises(ReferenceSyntaxError) as caught:
         parse_path(path)
     assert expected in str(caught.value)
@@ -126,11 +126,11 @@ def test_a_malformed_path_says_where_and_what_was_expected(path, expected):
     ("written", "meant"),
     [("$.items[0].name", "items[0].name"), ("$", ""), ("$[3]", "[3]"), ("$schema", ".$schema"), ("a.$.b", ".a.$.b")],
 )
-def test_the_root_of_json_path_may_stand_in_front(written: str, meant: str) -> None:
+def test_a_path_may_start_with_the_root_of_json_path(written: str, meant: str) -> None:
     assert parse_path(written) == parse_path(meant)
 
 
-def test_a_full_reference_given_as_path_leads_into_its_object() -> None:
+def test_a_full_reference_is_accepted_as_a_path_of_its_object() -> None:
     assert str(parse_target("@obj_1", "@obj_1.items[0]")) == "@obj_1.items[0]"
     with pytest.raises(ReferenceSyntaxError, match=r'another object: give object_id="@obj_2", path=".items"\.'):
         parse_target("@obj_1", "@obj_2.items")
@@ -148,7 +148,7 @@ def test_a_full_reference_given_as_path_leads_into_its_object() -> None:
         ("my key", '["my key"]'),
     ],
 )
-def test_a_path_that_is_none_is_answered_with_the_exact_form(written: str, exact: str) -> None:
+def test_the_error_for_an_invalid_path_shows_the_exact_form(written: str, exact: str) -> None:
     with pytest.raises(ReferenceSyntaxError) as raised:
         parse_path(written)
     assert str(raised.value).endswith(exact)

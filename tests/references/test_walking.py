@@ -25,14 +25,14 @@ def parts(value: Any, path: Path = Path()) -> Iterator[tuple[Path, Any]]:  # noq
 
 
 @given(json_values)
-def test_any_path_built_from_a_value_leads_to_its_part(value):
+def test_any_path_built_from_a_value_resolves_to_its_part(value):
     for path, part in parts(value):
         assert walk(value, path) is part
         assert walk(value, parse_path(str(path))) is part
 
 
 @given(st.lists(st.integers(), max_size=9), st.integers(-12, 12), st.integers(-12, 12))
-def test_a_range_is_that_of_python(items, start, stop):
+def test_a_range_works_like_a_python_slice(items, start, stop):
     assert walk(items, parse_path(f"[{start}:{stop}]")) == items[start:stop]
 
 
@@ -51,7 +51,7 @@ def test_a_range_is_that_of_python(items, start, stop):
         ({}, "a", "It is empty."),
     ],
 )
-def test_a_path_that_leads_nowhere_says_how_far_it_got_and_what_is_there(value, path, expected):
+def test_the_error_for_a_missing_path_says_how_far_it_resolved_and_what_exists_there(value, path, expected):
     with pytest.raises(PathNotFound) as caught:
         walk(value, parse_path(path))
     assert expected in str(caught.value)
@@ -60,7 +60,7 @@ def test_a_path_that_leads_nowhere_says_how_far_it_got_and_what_is_there(value, 
 @pytest.mark.parametrize(
     "make", [lambda: dict.fromkeys(map(str, range(10**6))), lambda: {"k" * 10**6: 1}, lambda: ["x"] * 10**6]
 )
-def test_the_message_stays_short_however_large_the_value(make):
+def test_the_message_is_short_for_any_value(make):
     value = make()
     with pytest.raises(PathNotFound) as caught:
         walk(value, parse_path("missing"))
@@ -68,13 +68,13 @@ def test_the_message_stays_short_however_large_the_value(make):
 
 
 @pytest.mark.parametrize("value", [{"a": 1}, [{"a": 1}], "text", 5, None])
-def test_the_message_stays_short_however_long_the_name(value):
+def test_the_message_is_short_for_any_name(value):
     with pytest.raises(PathNotFound) as caught:
         walk(value, parse_path(f'["{"k" * 4_000}"]'))
     assert len(str(caught.value)) < 1500
 
 
-def test_a_path_goes_on_inside_text_that_is_json():
+def test_a_path_continues_inside_json_text():
     value = {"body": '{"items": [1, {"name": "x"}]}', "log": "[info] started"}
     assert walk(value, parse_path("body.items[1].name"), open_text=open_json_text) == "x"
     assert walk(value, parse_path("log[0:6]"), open_text=open_json_text) == "[info]"
@@ -82,7 +82,7 @@ def test_a_path_goes_on_inside_text_that_is_json():
         walk(value, parse_path("body.items"))
 
 
-def test_looking_for_names_like_a_wrong_one_takes_next_to_no_time_whatever_the_names_are():
+def test_searching_for_similar_names_is_fast_for_any_names():
     names = ["".join(letters) for letters in islice(product("ab", repeat=40), 600)]
     with pytest.raises(PathNotFound, match="without that key"):
         walk(dict.fromkeys(names), parse_path("ab" * 20))
@@ -96,7 +96,7 @@ def test_looking_for_names_like_a_wrong_one_takes_next_to_no_time_whatever_the_n
     assert close_names("x" * 41, ["x" * 41]) == []
 
 
-def test_the_message_is_one_printable_line_whatever_the_keys_are():
+def test_the_message_is_one_printable_line_for_any_keys():
     odd = "red\x1b[31m\nnext\u202eline\ud800"
     for value in ({odd: 1}, {"a": {odd: {}}}):
         with pytest.raises(PathNotFound) as caught:
@@ -119,19 +119,19 @@ def test_a_member_called_lines_comes_before_the_lines_of_its_text() -> None:
     assert walk('{"a": [1]}', parse_path("lines[0]"), open_text=open_json_text) == '{"a": [1]}'
 
 
-def test_lines_beyond_the_end_are_named() -> None:
+def test_lines_beyond_the_end_are_reported() -> None:
     with pytest.raises(PathNotFound, match=r'"\[9\]" leads nowhere: at ".lines" is a list of 2 items'):
         walk("a\nb", parse_path("lines[9]"))
 
 
-def test_a_position_may_be_written_as_a_key() -> None:
+def test_an_index_may_be_written_as_a_key() -> None:
     assert walk({"items": [{"name": "a"}]}, parse_path("items.0.name")) == "a"
     assert walk({"items": {"0": "key"}}, parse_path("items.0")) == "key"
     with pytest.raises(PathNotFound, match="a list of 1 item"):
         walk({"items": [1]}, parse_path("items.7"))
 
 
-def test_a_near_key_is_named_alone_and_in_one_line() -> None:
+def test_only_a_similar_key_is_suggested_on_one_line() -> None:
     value = {f"field number {number} with a long name": 1 for number in range(50)} | {"repository": 1}
     with pytest.raises(PathNotFound) as raised:
         walk(value, parse_path("repositry"))

@@ -25,7 +25,7 @@ COATCHECK = ["-W", "ignore", "-m", "coatcheck"]
 
 
 class Replica:
-    """One coatcheck at a port of its own, which it keeps over restarts."""
+    """A coatcheck process on its own port, which stays the same over restarts."""
 
     def __init__(self, python: str, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
         self.port = free_port()
@@ -37,7 +37,7 @@ class Replica:
 
     @property
     def pid(self) -> int:
-        """The number of its process, 0 while there is none."""
+        """The id of its process, 0 if it does not run."""
         return 0 if self.process is None else self.process.pid
 
     def start(self) -> None:
@@ -48,18 +48,18 @@ class Replica:
             )
 
     def wait_until_ready(self) -> None:
-        """Wait until it says that it is ready."""
+        """Wait until its readiness check succeeds."""
         wait_until_serving(
             lambda: _is_ready(self.port), self.process, f"the replica at {self.port}", self.log.read_text
         )
 
     def send_signal(self, number: int) -> None:
-        """Send it a signal, if it runs."""
+        """Send a signal, if it runs."""
         if self.process is not None:
             self.process.send_signal(number)
 
     def wait_until_ended(self) -> int:
-        """Wait until it has ended as it was told to; give its exit code, 0 if it did not run."""
+        """Wait for its exit after a signal; return its exit code, 0 if it did not run."""
         process, self.process = self.process, None
         if process is None:
             return 0
@@ -72,11 +72,11 @@ class Replica:
 
 
 class Deployment:
-    """Three replicas, and nginx before them.
+    """Three replicas behind nginx.
 
     Attributes:
-        url: Where clients connect.
-        replicas: Those behind it.
+        url: The URL for clients.
+        replicas: The replicas.
     """
 
     def __init__(self, url: str, replicas: list[Replica]) -> None:
@@ -91,10 +91,10 @@ class Deployment:
 
 @contextlib.contextmanager
 def deployed(command: Sequence[str], *, python: str = PYTHON, **environment: str) -> Iterator[Deployment]:
-    """Run three replicas of a command of coatcheck behind nginx, with a Redis of their own.
+    """Run three replicas of a command of coatcheck behind nginx, with a new Redis.
 
     Args:
-        command: The command, ``serve`` or ``wrap``, and its arguments; how it listens is added.
+        command: The command, ``serve`` or ``wrap``, and its arguments, without the options for its address.
         python: The interpreter that runs it.
         environment: Variables of the replicas.
     """
@@ -132,10 +132,10 @@ def example_environment() -> dict[str, str]:
 
 
 def nginx_config(folder: Path, ports: Sequence[int], port: int) -> Path:
-    """Write the example's config with other addresses into a folder, and a main file around it; give that file.
+    """Write the example's config with other addresses and a main file into a folder; return the main file.
 
-    The main file says what that of a distribution does: where files are, how many processes there are. Beside that it
-    has each answer name the replica that gave it.
+    The main file corresponds to the one of a distribution: paths and number of processes. It also adds a header with
+    the replica to each response.
     """
     text = (EXAMPLE / "nginx.conf").read_text()
     for example, own in ((EXAMPLE_LISTEN, port), *zip(EXAMPLE_PORTS, ports, strict=True)):
@@ -179,7 +179,7 @@ def _nginx(folder: Path, ports: Sequence[int]) -> Iterator[int]:
 
 
 def port_in(headers: Mapping[str, str]) -> int:
-    """Find the port of the replica that gave an answer, among those that nginx asked; 0 where none did."""
+    """Return the port of the replica that responded, among those that nginx tried; 0 if none did."""
     return int(headers.get(ANSWERED_BY, "").rpartition(":")[2] or 0)
 
 

@@ -1,4 +1,4 @@
-"""A cheap client: JSON-RPC over plain HTTP, in both eras, without the SDK."""
+"""A fast client: JSON-RPC over plain HTTP, with both kinds of protocol, without the SDK."""
 
 import contextlib
 import json
@@ -11,22 +11,22 @@ from tests.replicas.deployment import port_in
 from tests.waiting import until
 
 OLDER, NEWER = "2025-11-25", "2026-07-28"
-AWAY = frozenset({502, 503, 504})
+UNAVAILABLE = frozenset({502, 503, 504})
 RETRY_SECONDS = 0.05
-PATIENCE = 60.0
+TIMEOUT_SECONDS = 60.0
 _META = "io.modelcontextprotocol/"
 
 
 class CallFailed(Exception):
-    """A call did not give what it should; the message holds the beginning of what came."""
+    """A call gave an unexpected result; the message contains its beginning."""
 
 
 class Caller:
-    """One client, with a connection of its own.
+    """A client with its own connection.
 
     Args:
-        url: Where the server is.
-        version: The revision of the protocol that it speaks.
+        url: The URL of the server.
+        version: The protocol revision.
         token: Its bearer token, if it needs one.
 
     Attributes:
@@ -45,8 +45,8 @@ class Caller:
         }
         if token is not None:
             headers["authorization"] = f"Bearer {token}"
-        # No TLS is spoken here, and reading the certificates that one trusts takes longer than many calls.
-        self._http = httpx2.AsyncClient(headers=headers, timeout=PATIENCE, verify=False)
+        # TLS is not used, and reading the trusted certificates takes longer than many calls.
+        self._http = httpx2.AsyncClient(headers=headers, timeout=TIMEOUT_SECONDS, verify=False)
 
     async def __aenter__(self) -> Self:
         return self
@@ -55,12 +55,12 @@ class Caller:
         await self._http.aclose()
 
     async def call(self, tool: str, arguments: dict[str, Any], *, again: bool = False) -> str:
-        """Call a tool and give the text of its result.
+        """Call a tool and return the text of its result.
 
         Args:
             tool: Its name.
             arguments: Its arguments.
-            again: Repeat the call while the server is away; right for a tool without effects.
+            again: Repeat the call while the server is unavailable; only for tools without side effects.
 
         Raises:
             CallFailed: Any answer but a result.
@@ -87,7 +87,7 @@ class Caller:
             headers = {"mcp-method": "tools/call", "mcp-name": tool}
         message = {"jsonrpc": "2.0", "id": self._count, "method": "tools/call", "params": params}
         answer = await self._http.post(self._url, content=json.dumps(message), headers=headers)
-        if answer.status_code in AWAY:
+        if answer.status_code in UNAVAILABLE:
             raise NoReplicaError(f"HTTP {answer.status_code}: {answer.text[:300]}")
         self.answered_by.append(port_in(answer.headers))
         result = self._result_in(answer)
@@ -99,7 +99,7 @@ class Caller:
     def _result_in(self, answer: httpx2.Response) -> dict[str, Any]:
         text = answer.text
         if answer.headers.get("content-type", "").startswith("text/event-stream"):
-            # The last event is the answer; a sign of life may stand before it.
+            # The last event is the response; a keep-alive may precede it.
             text = text.rpartition("data:")[2]
         try:
             message = json.loads(text)
@@ -112,7 +112,7 @@ class Caller:
 
 
 class NoReplicaError(CallFailed):
-    """The balancer found no replica that answers."""
+    """The load balancer found no replica that responds."""
 
 
 def reference_in(text: str) -> str:

@@ -47,9 +47,9 @@ VARIABLES = {
 
 
 def options(command: list[str]) -> dict:
-    """What coatcheck understands of a command."""
+    """Parse the options of a command."""
     context = typer.main.get_command(app).commands[command[0]].make_context(command[0], list(command[1:]))
-    assert context.args == []  # a flag that is unknown to serve would be taken for one of a toolset
+    assert context.args == []  # an unknown flag of serve would be passed to a toolset
     return context.params
 
 
@@ -58,12 +58,12 @@ def seconds(text: str) -> float:
 
 
 @pytest.mark.parametrize("place", COMMANDS)
-def test_coatcheck_understands_the_command(place):
+def test_coatcheck_accepts_the_command(place):
     understood = options(COMMANDS[place])
     assert COMMANDS[place][0] == "serve"
     assert understood["transport"] == "streamable-http"
     assert understood["stateless"]
-    assert understood["auth_tokens"] is not None  # nginx lets others in
+    assert understood["auth_tokens"] is not None  # nginx is the public entry
 
 
 @pytest.mark.parametrize("place", VARIABLES)
@@ -91,13 +91,13 @@ def test_ports_agree():
     assert CONTAINER["ports"] == [{"name": "http", "containerPort": options(CONTAINER["args"])["port"]}]
 
 
-def test_replicas_that_only_nginx_may_reach_listen_where_only_it_does():
+def test_replicas_behind_nginx_listen_on_a_private_address():
     for place in ("systemd", *REPLICAS):
         assert options(COMMANDS[place])["host"] == "127.0.0.1"
     assert all(service["network_mode"] == "service:nginx" for service in REPLICAS.values())
 
 
-def test_probes_ask_what_is_there():
+def test_probes_use_existing_routes():
     probes = {name: CONTAINER[f"{name}Probe"]["httpGet"] for name in ("liveness", "readiness", "startup")}
     assert probes == {
         "liveness": {"path": ALIVE_PATH, "port": "http"},
@@ -107,7 +107,7 @@ def test_probes_ask_what_is_there():
     assert f"location = {READY_PATH} {{" in NGINX
 
 
-def test_what_kubernetes_selects_is_what_it_runs():
+def test_kubernetes_selectors_match_the_labels():
     labels = KUBERNETES["Deployment"]["spec"]["template"]["metadata"]["labels"]
     assert KUBERNETES["Deployment"]["spec"]["selector"]["matchLabels"] == labels
     assert KUBERNETES["Service"]["spec"]["selector"] == labels
@@ -119,7 +119,7 @@ def test_what_kubernetes_selects_is_what_it_runs():
     assert mounted == {each["name"] for each in POD["volumes"]}
 
 
-def test_no_process_is_killed_while_it_answers_calls_in_flight():
+def test_no_process_is_killed_while_it_completes_calls_in_flight():
     waits = {place: seconds(given["COATCHECK_SHUTDOWN_TIMEOUT"]) for place, given in VARIABLES.items()}
     assert seconds(re.search(r"TimeoutStopSec=(\d+)", UNIT)[1]) > waits["systemd"]
     before = seconds(CONTAINER["lifecycle"]["preStop"]["exec"]["command"][1])
@@ -128,7 +128,7 @@ def test_no_process_is_killed_while_it_answers_calls_in_flight():
         assert seconds(service["stop_grace_period"]) > waits[name]
 
 
-def test_nginx_lets_go_of_idle_connections_before_the_replicas_do():
+def test_nginx_closes_idle_connections_before_the_replicas_do():
     upstream = NGINX[NGINX.index("upstream coatcheck") : NGINX.index("}")]
     ours = seconds(re.search(r"^\s+keepalive_timeout (\w+);", upstream, re.MULTILINE)[1])
     assert ours < uvicorn.Config(None).timeout_keep_alive
@@ -167,7 +167,7 @@ def test_systemd_accepts_the_unit(tmp_path):
     unit = tmp_path / "coatcheck@.service"
     assert UNIT.count("ExecStart=/opt/coatcheck/bin/coatcheck ") == 1
     unit.write_text(UNIT.replace("ExecStart=/opt/coatcheck/bin/coatcheck", f"ExecStart={sys.executable}"))
-    # Where the package is unpacked beside the system, the targets that the unit names are there too.
+    # If the package is unpacked next to the system, its targets are there too.
     units = ":".join(str(each) for each in (tmp_path, program.root / UNITS, program.root / "usr" / UNITS))
     environment = {**os.environ, **program.environment, "SYSTEMD_UNIT_PATH": units}
     verified = subprocess.run([program.path, "verify", unit], capture_output=True, text=True, env=environment)
@@ -175,7 +175,7 @@ def test_systemd_accepts_the_unit(tmp_path):
     assert (verified.returncode, about_ours) == (0, []), verified.stderr
 
 
-def test_the_image_is_built_of_files_that_exist():
+def test_the_image_is_built_from_existing_files():
     dockerfile = (EXAMPLE / "Dockerfile").read_text()
     root = EXAMPLE.parents[1]
     for line in re.findall(r"^COPY (.*)", dockerfile, re.MULTILINE):

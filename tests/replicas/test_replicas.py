@@ -31,7 +31,7 @@ def deployment(kind, tmp_path_factory):
     hashes = (f"{name} {hashlib.sha256(token_of(name).encode()).hexdigest()}\n" for name in USERS)
     tokens.write_text("".join(hashes))
     command = [kind.command[0], "--auth-tokens", str(tokens), *kind.command[1:]]
-    # A machine that has more to do than it can must not look like a Redis that is away.
+    # An overloaded machine must not look like an unavailable Redis.
     with deployed(command, COATCHECK_REDIS_TIMEOUT="15") as running:
         yield running
 
@@ -46,7 +46,7 @@ def caller(url: str, name: str = "ann", version: str = OLDER) -> Caller:
 
 @contextlib.asynccontextmanager
 async def sdk_client(url: str, mode: str):
-    """A client of the SDK, and the ports of the replicas that answered it."""
+    """A client of the SDK, and the ports of the replicas that responded."""
     answered_by: list[int] = []
 
     async def note(response) -> None:
@@ -73,7 +73,7 @@ async def test_a_reference_created_at_one_replica_is_used_at_all(deployment, kin
 
 
 @pytest.mark.parametrize("version", [OLDER, NEWER])
-async def test_users_stay_apart_over_replicas(deployment, kind, version):
+async def test_users_are_isolated_over_replicas(deployment, kind, version):
     call, expected = kind.make(2)
     async with caller(deployment.url, "ann", version) as ann, caller(deployment.url, "bob", version) as bob:
         reference = reference_in(await ann.call(*call))
@@ -87,7 +87,7 @@ async def test_users_stay_apart_over_replicas(deployment, kind, version):
             assert reference in await ann.call("object_store_list", {})
 
 
-async def test_no_caller_is_admitted_without_a_token_or_by_another_name(deployment):
+async def test_no_caller_is_admitted_without_a_valid_token(deployment):
     async with Caller(deployment.url) as stranger:
         with pytest.raises(CallFailed, match="HTTP 401"):
             await stranger.call("object_store_list", {})
@@ -99,7 +99,7 @@ async def test_no_caller_is_admitted_without_a_token_or_by_another_name(deployme
 
 
 class Load:
-    """Clients that make and use objects, and call again while no replica answers."""
+    """Clients that create and use objects, and repeat calls while no replica responds."""
 
     def __init__(self, url: str, kind: workloads.Kind) -> None:
         self.kept: list[tuple[str, str]] = []
@@ -110,7 +110,7 @@ class Load:
 
     @contextlib.asynccontextmanager
     async def running(self, clients: int):
-        """Run this many clients meanwhile; whatever fails in one of them fails here."""
+        """Run this many clients during the block; their failures are raised here."""
         async with anyio.create_task_group() as tasks:
             for number in range(clients):
                 tasks.start_soon(self._client, number)
@@ -118,7 +118,7 @@ class Load:
             self._over = True
 
     async def several_calls(self) -> None:
-        """Wait until the clients have made some calls more."""
+        """Wait until the clients have made several more calls."""
         goal = self.calls + 20
         await until(lambda: self.calls >= goal, "the clients make calls")
 
@@ -133,7 +133,7 @@ class Load:
                 self.calls += 2
 
     async def check(self) -> set[int]:
-        """Use every object that a client was told of; give the ports of the replicas that were asked."""
+        """Use every object that a client created; return the ports of the replicas that responded."""
         async with caller(self._url) as client:
             for reference, expected in self.kept:
                 assert expected in await client.call(*self._kind.use(reference))
@@ -141,7 +141,7 @@ class Load:
 
 
 async def end_replica(replica, number: int) -> None:
-    """End a replica by a signal."""
+    """Stop a replica by a signal."""
     replica.send_signal(number)
     code = await anyio.to_thread.run_sync(replica.wait_until_ended)
     assert code in ({-signal.SIGKILL} if number == signal.SIGKILL else {-signal.SIGTERM, 128 + 15})
@@ -163,22 +163,22 @@ async def test_nothing_is_lost_when_a_replica_is_killed_under_load(deployment, k
         await restart_replica(replica)
 
 
-async def test_a_replica_that_is_asked_to_end_is_not_missed(deployment, kind):
+async def test_no_call_fails_when_a_replica_is_stopped(deployment, kind):
     load, replica = Load(deployment.url, kind), deployment.replicas[1]
     with anyio.fail_after(120):
         async with load.running(clients=4):
             await load.several_calls()
             await end_replica(replica, signal.SIGTERM)
             await load.several_calls()
-        # By now nothing is called again here: nginx finds another replica, for none has seen the request.
-        # (One that has just come back may be left alone by nginx for two seconds more.)
+        # No call is repeated here: nginx finds another replica, because none has received the request.
+        # (nginx may avoid a restarted replica for two more seconds.)
         assert replica.port not in await load.check()
         await restart_replica(replica)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-async def test_nothing_is_lost_and_no_call_fails_while_all_are_replaced_again_and_again(deployment, kind, number):
+async def test_nothing_is_lost_and_no_call_fails_during_rolling_restarts(deployment, kind, number):
     load = Load(deployment.url, kind)
     with anyio.fail_after(600):
         async with load.running(clients=16):

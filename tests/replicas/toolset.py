@@ -5,7 +5,7 @@ from coatcheck.toolsets import Toolset
 
 
 def text(size: int, word: str = "line") -> str:
-    """Return a text of so many characters."""
+    """Return a text of this many characters."""
     line = f"{word} of a text that is long enough to be kept\n"
     return (line * (size // len(line) + 1))[:size]
 
@@ -16,7 +16,7 @@ def measure(value: str) -> str:
 
 
 def make_tools() -> Registry:
-    """Say which functions are tools, and how."""
+    """Return the registry of tools."""
     return {
         "text": (text, ToolConfig(MemoryType.EXPLORABLE, annotations={"readOnlyHint": True})),
         "measure": (measure, ToolConfig(MemoryType.REFERENCEABLE, annotations={"readOnlyHint": True})),

@@ -1,4 +1,4 @@
-"""The commands that the replicas of a test serve: how each creates a large result, and how it is used."""
+"""The commands of the replicas, and for each a call that creates a large result and one that uses it."""
 
 import subprocess
 from collections.abc import Callable
@@ -16,9 +16,9 @@ class Kind:
     """A command of coatcheck and two calls.
 
     Attributes:
-        command: The command, without how it listens.
-        make: Returns a call whose result is kept, and a text that stands in every answer to its use.
-        use: Returns a call that takes a reference to what was kept.
+        command: The command, without the options for its address.
+        make: Returns a call whose result is kept, and a text that is part of every answer to its use.
+        use: Returns a call that takes a reference to the kept result.
     """
 
     command: list[str]

@@ -14,7 +14,7 @@ Run = Callable[..., Answer]
 
 @pytest.fixture
 def stored() -> Callable[[Any], Load]:
-    """Returns the loader of a value, which counts its calls."""
+    """Returns a loader of a value that counts its calls."""
 
     def make(value: Any) -> Load:
         encoded = encode(value)

@@ -45,9 +45,9 @@ def main():
         timed("first call", sandbox, "query", "small", filter=".a")
         for _ in range(1000):
             timed("later call", sandbox, "query", "small", filter=".a")
-        timed("26 MB of text handed over and previewed", sandbox, "show", "text")
-        timed("300 000 rows handed over, decoded, previewed", sandbox, "show", "rows")
-        timed("second look at them", sandbox, "show", "rows")
+        timed("26 MB of text sent and previewed", sandbox, "show", "text")
+        timed("300 000 rows sent, decoded, previewed", sandbox, "show", "rows")
+        timed("second access to them", sandbox, "show", "rows")
         timed("jq over them", sandbox, "query", "rows", filter="length")
         timed("search in them", sandbox, "search", "rows", pattern="user 29999")
         timed("replace in them", sandbox, "replace", "rows", pattern="user 29999", replacement="x")

@@ -1,4 +1,4 @@
-"""Callers without identities: one who sends many endless filters does not starve another."""
+"""Anonymous callers: one who sends many endless filters does not starve another."""
 
 import anyio
 import pytest
@@ -15,8 +15,8 @@ ENDLESS = "last(range(1e12))"
 
 @pytest.fixture
 def sandbox(monkeypatch):
-    monkeypatch.setattr(pool, "QUEUE_OPERATIONS", 240)  # on a busy machine a filter takes long to be stopped
-    opened = Sandbox(workers=1, timeout=0.5)  # the filters compute all the time that they get
+    monkeypatch.setattr(pool, "QUEUE_OPERATIONS", 240)  # on a busy machine it takes long to stop a filter
+    opened = Sandbox(workers=1, timeout=0.5)  # the filters use all the CPU time that they get
     yield opened
     opened.close()
 
@@ -42,11 +42,11 @@ async def test_a_call_behind_many_endless_filters_is_answered(sandbox):
             tasks.start_soon(attack, number)
         await anyio.wait_all_tasks_blocked()
         assert (await query(sandbox, "another", ".a")).text == "1"
-        assert len(stopped) < 10  # of those who came before
+        assert len(stopped) < 10  # of the earlier callers
     assert len(stopped) == 16
 
 
-async def test_the_newest_of_those_who_wait_enters_first_and_none_is_lost():
+async def test_waiting_callers_enter_newest_first_and_none_is_lost():
     gate = LifoLimiter(1)
     await gate.enter()
     entered = []

@@ -22,7 +22,7 @@ from coatcheck.explorer.sandbox.channel import (
 
 @pytest.fixture
 def pipes():
-    """A channel, the end that a worker would read and the end that it would write."""
+    """A channel, and the ends that a worker would read and write."""
     to_worker, from_worker = os.pipe(), os.pipe()
     channel = Channel(to_worker[1], from_worker[0])
     yield channel, to_worker[0], from_worker[1]
@@ -36,7 +36,7 @@ def answering(channel, descriptor, data):
     return channel.receive(1000, time.monotonic() + 5)
 
 
-def test_a_frame_arrives_as_it_was_sent(pipes):
+def test_a_frame_arrives_unchanged(pipes):
     channel, _, worker = pipes
     header = {"text": "\ud800 ☃", "number": 1}
 
@@ -52,7 +52,7 @@ def test_a_frame_arrives_as_it_was_sent(pipes):
         PREFIX.pack(60_000, 0) + b"[" * 60_000,
     ],
 )
-def test_an_answer_that_is_no_frame_is_refused(pipes, data):
+def test_an_answer_that_is_not_a_frame_is_refused(pipes, data):
     channel, _, worker = pipes
     with pytest.raises(FrameError):
         answering(channel, worker, data)
@@ -64,7 +64,7 @@ def test_an_answer_with_a_body_over_the_limit_is_refused_before_it_is_read(pipes
         answering(channel, worker, PREFIX.pack(2, 2**60) + b"{}")
 
 
-def test_a_worker_that_does_not_answer_is_left_at_the_deadline(pipes):
+def test_waiting_for_a_worker_that_does_not_answer_ends_at_the_deadline(pipes):
     channel, _, _ = pipes
     started = time.monotonic()
     with pytest.raises(DeadlinePassed):
@@ -72,7 +72,7 @@ def test_a_worker_that_does_not_answer_is_left_at_the_deadline(pipes):
     assert time.monotonic() - started >= 0.05
 
 
-def test_a_worker_that_does_not_read_is_left_at_the_deadline(pipes):
+def test_sending_to_a_worker_that_does_not_read_ends_at_the_deadline(pipes):
     channel, _, _ = pipes
     started = time.monotonic()
     with pytest.raises(DeadlinePassed):
@@ -87,7 +87,7 @@ def test_sending_stops_when_the_worker_answers_early(pipes):
     assert channel.send({}, b"x" * 5_000_000, time.monotonic() + 5) is False
 
 
-def test_a_worker_that_is_gone_is_noticed_at_once():
+def test_a_worker_that_has_exited_is_detected_immediately():
     to_worker, from_worker = os.pipe(), os.pipe()
     channel = Channel(to_worker[1], from_worker[0])
     os.close(to_worker[0])
@@ -121,7 +121,7 @@ json_values = st.recursive(
     st.dictionaries(st.sampled_from(["text_bytes", "has_payload", "metadata", "facts", "x"]), json_values),
     st.binary(max_size=40),
 )
-def test_whatever_a_worker_answers_is_an_answer_or_a_value_error(header, body):
+def test_any_frame_of_a_worker_is_an_answer_or_a_value_error(header, body):
     try:
         answer = Answer.from_wire(json.loads(json.dumps(header)), body)
     except ValueError:

@@ -65,15 +65,15 @@ HOSTILE = [
 
 @pytest.fixture(scope="module")
 def sandbox():
-    """One for all, with a quarter of the usual time: that others notice nothing does not depend on how long it is."""
+    """One sandbox for all tests, with a quarter of the usual time limit, on which isolation does not depend."""
     opened = Sandbox(timeout=0.5)
     yield opened
     opened.close()
 
 
 @pytest.mark.parametrize(("operation", "value", "args", "expected"), HOSTILE)
-def test_hostile_input_is_refused_and_another_namespace_is_served_meanwhile(ask, operation, value, args, expected):
-    for namespace in ("mallory", "alice"):  # whose workers are not the same one
+def test_hostile_input_is_refused_while_another_namespace_is_served(ask, operation, value, args, expected):
+    for namespace in ("mallory", "alice"):  # with different workers
         ask("query", {"a": 1}, namespace=namespace, filter=".a")
     over = threading.Event()
 

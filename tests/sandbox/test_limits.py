@@ -88,7 +88,7 @@ def test_a_task_whose_worker_is_killed_from_outside_is_tried_again(sandbox, stor
     assert sandbox.pids() != killed
 
 
-def test_what_loading_an_object_raises_reaches_the_caller_and_the_worker_lives_on(sandbox, stored):
+def test_an_exception_while_loading_reaches_the_caller_and_the_worker_keeps_running(sandbox, stored):
     query(sandbox, stored, ".")
     before = sandbox.pids()
 
@@ -102,7 +102,7 @@ def test_what_loading_an_object_raises_reaches_the_caller_and_the_worker_lives_o
     assert sandbox.pids() == before
 
 
-def test_the_second_look_at_an_object_neither_loads_nor_sends_it(sandbox, stored):
+def test_the_second_access_to_an_object_neither_loads_nor_sends_it(sandbox, stored):
     load = stored([{"id": number, "name": f"user {number}"} for number in range(50_000)])
     for _ in range(3):
         answer = sandbox.run("show", ARGS | {"path": "[7].name"}, key="big", namespace="n", load=load)
@@ -123,7 +123,7 @@ def test_objects_beyond_the_cache_are_sent_again_and_the_recent_ones_are_kept(st
     assert (first.calls, second.calls) == (2, 1)
 
 
-def test_without_a_cache_every_look_loads(stored):
+def test_without_a_cache_every_access_loads(stored):
     sandbox = Sandbox(cache_bytes=0)
     load = stored([1])
     for _ in range(2):
@@ -134,7 +134,7 @@ def test_without_a_cache_every_look_loads(stored):
 
 
 @pytest.mark.alone
-def test_a_namespace_waits_for_itself_and_no_longer_than_the_queue_allows(stored):
+def test_calls_of_one_namespace_wait_for_each_other_up_to_the_queue_timeout(stored):
     sandbox = Sandbox(timeout=0.2)
     release = threading.Event()
 
@@ -189,7 +189,7 @@ def test_arguments_too_long_for_a_request_are_refused(sandbox, stored):
     assert query(sandbox, stored, ".a", {"a": 1}, key="x").text == "1"
 
 
-def test_an_unexpected_fault_in_a_worker_shows_nothing_of_the_inside(sandbox, stored):
+def test_an_unexpected_fault_in_a_worker_reveals_no_internals(sandbox, stored):
     with pytest.raises(SandboxFailed) as raised:
         sandbox.run("no such operation", ARGS, key="k", namespace="n", load=stored(1))
     assert "no such operation" not in str(raised.value)
@@ -215,23 +215,23 @@ def ask_for(sandbox, program, rows):
 
 
 @pytest.mark.alone
-def test_what_a_filter_could_not_read_in_its_time_is_refused_at_once_with_what_to_do(sandbox):
+def test_an_object_too_large_for_a_filter_s_time_limit_is_refused_immediately_with_a_suggestion(sandbox):
     rows = many_rows(48)  # 80 MB, for which jq takes 5 s
     ask_for(sandbox, "1", many_rows(1))
     answer = ask_for(sandbox, "[.rows[][].id] | add", rows)
-    assert "characters of JSON" in answer  # before it was tried: else it would say "Stopped after 2 s"
+    assert "characters of JSON" in answer  # refused before the start: otherwise the error would be "Stopped after 2 s"
     assert ".[0:10000] |" in answer
 
 
 @pytest.mark.alone
-def test_a_filter_that_begins_with_a_path_reads_only_what_that_leads_to(sandbox):
+def test_a_filter_that_begins_with_a_path_reads_only_that_part(sandbox):
     rows = many_rows(20)
     assert ask_for(sandbox, ".rows[19][49000:49003] | map(.id)", rows) == "[49000,49001,49002]"
     assert ask_for(sandbox, ".rows[3] | length", rows) == "50000"
 
 
 @pytest.mark.alone
-def test_an_answer_comes_before_three_seconds_are_over_however_large_the_object(sandbox):
+def test_an_answer_arrives_within_three_seconds_for_an_object_of_any_size(sandbox):
     ask_for(sandbox, "1", many_rows(1))
-    answer = ask_for(sandbox, "[.rows[][].id] | add", many_rows(18))  # 29 MB: tried, and perhaps not done
+    answer = ask_for(sandbox, "[.rows[][].id] | add", many_rows(18))  # 29 MB: started, and possibly stopped
     assert answer == "22499550000" or "Stopped after 2 s" in answer or "characters of JSON" in answer

@@ -1,4 +1,4 @@
-"""The worker processes as the operating system sees them (Linux)."""
+"""The worker processes as seen by the operating system (Linux)."""
 
 import asyncio
 import contextlib
@@ -88,7 +88,7 @@ def test_a_worker_has_only_the_null_device_and_its_two_pipes(sandbox, stored, tm
     assert all(target.startswith("pipe:") for target in targets.values())
 
 
-def test_a_worker_can_open_no_file_and_no_socket_and_write_nothing(sandbox, stored):
+def test_a_worker_cannot_open_files_or_sockets_or_write(sandbox, stored):
     query(sandbox, stored)
     (pid,) = sandbox.pids()
     limits = Path(f"/proc/{pid}/limits").read_text()
@@ -122,7 +122,7 @@ def test_a_killed_worker_leaves_no_zombie(sandbox, stored):
     assert not Path(f"/proc/{pid}").exists()
 
 
-def test_closing_ends_a_task_that_runs(sandbox, stored):
+def test_closing_ends_a_running_task(sandbox, stored):
     query(sandbox, stored)
     outcome = []
 
@@ -144,7 +144,7 @@ def test_closing_ends_a_task_that_runs(sandbox, stored):
     assert sandbox.pids() == []
 
 
-def test_a_worker_with_a_long_operation_goes_on_with_low_priority(stored):
+def test_a_worker_with_a_long_operation_gets_low_priority(stored):
     sandbox = Sandbox(timeout=DEADLINE)
     query(sandbox, stored)
     (pid,) = sandbox.pids()
@@ -179,7 +179,7 @@ def test_an_extra_worker_starts_with_low_priority(stored):
     assert seen == [niceness_of([0])[0], niceness_of([0])[0] + LOW_PRIORITY]
 
 
-def test_a_forgotten_sandbox_takes_its_workers_along(stored):
+def test_the_workers_of_a_garbage_collected_sandbox_exit(stored):
     sandbox = Sandbox()
     query(sandbox, stored)
     (pid,) = sandbox.pids()
@@ -190,7 +190,7 @@ def test_a_forgotten_sandbox_takes_its_workers_along(stored):
 
 
 @pytest.mark.parametrize("how", ["file", "stdin", "command"])
-def test_it_works_without_a_main_guard_and_the_script_ends_by_itself(how, tmp_path):
+def test_the_sandbox_works_without_a_main_guard_and_the_script_exits(how, tmp_path):
     script = CALL + "print('called', call(), sandbox.pids()[0])\n"
     if how == "file":
         path = tmp_path / "script.py"
@@ -237,7 +237,7 @@ def test_no_worker_outlives_a_parent_that_was_killed(state):
     wait_until_ended(pid)
 
 
-def test_signals_that_the_parent_ignores_or_blocks_do_not_protect_a_stuck_worker():
+def test_a_stuck_worker_is_stopped_even_if_the_parent_ignores_or_blocks_signals():
     script = (
         "import signal\n"
         "signal.signal(signal.SIGALRM, signal.SIG_IGN)\n"
@@ -255,7 +255,7 @@ def test_signals_that_the_parent_ignores_or_blocks_do_not_protect_a_stuck_worker
     assert int(ignored, 16) & (1 << (signal.SIGINT - 1))
 
 
-def test_a_forked_child_uses_workers_of_its_own_and_leaves_the_parents_alone(sandbox, stored):
+def test_a_forked_child_uses_its_own_workers(sandbox, stored):
     query(sandbox, stored)
     (pid,) = sandbox.pids()
     script = CALL + textwrap.dedent(
@@ -282,7 +282,7 @@ def test_a_forked_child_uses_workers_of_its_own_and_leaves_the_parents_alone(san
 
 
 @pytest.mark.anyio
-async def test_on_an_event_loop_callers_wait_without_holding_it_or_each_other(sandbox, stored):
+async def test_on_an_event_loop_waiting_callers_block_neither_the_loop_nor_each_other(sandbox, stored):
     async def call(program, namespace):
         return await sandbox.arun(
             "query", ARGS | {"filter": program}, key="k", namespace=namespace, load=stored({"a": 1})
@@ -297,13 +297,13 @@ async def test_on_an_event_loop_callers_wait_without_holding_it_or_each_other(sa
         answered += 1
     errors = await asyncio.gather(*hostile, return_exceptions=True)
 
-    assert answered > 1  # all but the last while both were under way
+    assert answered > 1  # all but the last while both were running
     assert all("Stopped after 2 s" in str(error) for error in errors)
     assert len(sandbox.pids()) <= 2
 
 
 @pytest.mark.anyio
-async def test_a_cancelled_call_does_not_keep_its_namespace_waiting_forever(sandbox, stored):
+async def test_a_cancelled_call_releases_its_namespace(sandbox, stored):
     args = {"key": "k", "namespace": "n", "load": stored({"a": 1})}
     await sandbox.arun("query", ARGS | {"filter": "."}, **args)
     task = asyncio.create_task(sandbox.arun("query", ARGS | {"filter": "last(range(1e12))"}, **args))
@@ -330,7 +330,7 @@ def test_several_event_loops_and_threads_share_one_sandbox(sandbox, stored):
     assert texts == ["1"] * 4
 
 
-def test_a_forked_child_that_lives_on_does_not_keep_the_killed_parents_worker_alive():
+def test_a_surviving_forked_child_does_not_keep_the_killed_parent_s_worker_alive():
     script = CALL + textwrap.dedent(
         """
         import os, signal

@@ -47,10 +47,6 @@ async def client_of(url: str, token: str | None, mode: Any) -> AsyncIterator[Cli
         yield client
 
 
-def result_text(result: Any) -> str:
-    return "\n".join(block.text for block in result.content if block.type == "text")
-
-
 def object_id_in(text: str) -> str:
     found = re.search(r"@(obj_[A-Za-z0-9_-]+)", text)
     assert found, text

@@ -20,8 +20,9 @@ from coatcheck.mcp_server.authentication import TokenList, load_verifier, open_a
 from coatcheck.mcp_server.jwt_verifier import FETCH_AGAIN_AFTER, KEYS_KEPT, JwtVerifier, KeySource
 from tests.ports import free_port, is_listening
 from tests.preloaded_python import PYTHON
+from tests.results import text_of
 from tests.security.identity_provider import AUDIENCE, ISSUER, IdentityProvider
-from tests.security.serving import client_of, object_id_in, result_text
+from tests.security.serving import client_of, object_id_in
 from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
@@ -393,11 +394,11 @@ async def test_serve_asks_for_tokens_and_keeps_two_users_apart(kind, token_file,
         flags, env = ["--auth", "own_auth:Own"], {"PYTHONPATH": str(tmp_path)}
     async with serving(*flags, env=env) as (url, process):
         async with client_of(url, tokens["alice"], mode) as alice, client_of(url, tokens["bob"], mode) as bob:
-            name = object_id_in(result_text(await alice.call_tool("object_store_put", {"value": "hers"})))
-            assert "hers" in result_text(await alice.call_tool("object_store_get", {"object_id": name}))
-            assert name in result_text(await alice.call_tool("object_store_list", {}))
-            assert "not found" in result_text(await bob.call_tool("object_store_get", {"object_id": name}))
-            assert name not in result_text(await bob.call_tool("object_store_list", {}))
+            name = object_id_in(text_of(await alice.call_tool("object_store_put", {"value": "hers"})))
+            assert "hers" in text_of(await alice.call_tool("object_store_get", {"object_id": name}))
+            assert name in text_of(await alice.call_tool("object_store_list", {}))
+            assert "not found" in text_of(await bob.call_tool("object_store_get", {"object_id": name}))
+            assert name not in text_of(await bob.call_tool("object_store_list", {}))
         with pytest.raises(Exception, match=r".*") as refused:
             async with client_of(url, "wrong", mode) as nobody:
                 await nobody.list_tools()

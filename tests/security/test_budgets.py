@@ -17,8 +17,9 @@ from coatcheck.errors import CoatcheckError
 from coatcheck.object_store import StoredObject
 from coatcheck.settings import Settings
 from tests.preloaded_python import PYTHON
+from tests.results import text_of
 from tests.security.hostile_server import HOSTILE, nested
-from tests.security.serving import object_id_in, result_text
+from tests.security.serving import object_id_in
 from tests.waiting import within
 
 pytestmark = pytest.mark.anyio
@@ -177,10 +178,10 @@ async def test_a_servers_own_memory_stays_within_half_more_than_it_keeps():
         await client.call_tool("object_store_put", {"value": "small"})
         empty = resident(server)
         names = [
-            object_id_in(result_text(await client.call_tool("object_store_put", {"value": [f"{n}" + "x" * SIZE]})))
+            object_id_in(text_of(await client.call_tool("object_store_put", {"value": [f"{n}" + "x" * SIZE]})))
             for n in range(50)
         ]
-        listed = result_text(await client.call_tool("object_store_list", {}))
+        listed = text_of(await client.call_tool("object_store_list", {}))
         kept = sum(name in listed for name in names)
         assert 10 <= kept <= 17  # the oldest made room
         assert names[-1] in listed
@@ -222,7 +223,7 @@ async def test_a_deep_or_wide_argument_of_a_tool_is_answered(mode):
             assert not answer.is_error
         deep = await client.call_tool("object_store_put", {"value": [nested(150), "@obj_nothing1"]})
         assert deep.is_error
-        assert len(result_text(deep)) < 1000
+        assert len(text_of(deep)) < 1000
         assert not (await client.call_tool("object_store_put", {"value": 1})).is_error
 
 

@@ -13,8 +13,9 @@ from mcp.shared.exceptions import MCPError
 from coatcheck.codec import CLIENT_LEVELS, is_deeper
 from coatcheck.proxy.client_lines import has_too_many_levels
 from tests.preloaded_python import PYTHON
+from tests.results import reference_in, text_of
 from tests.security.refusing_server import DEEP, nested
-from tests.wrap.running import reference_in, words, wrapped
+from tests.wrap.running import wrapped
 
 pytestmark = pytest.mark.anyio
 SERVER = [PYTHON, str(Path(__file__).with_name("refusing_server.py"))]
@@ -42,17 +43,17 @@ async def connected(target, mode, **options):
 
 async def assert_kept(client, names) -> None:
     plain = await client.call_tool(names["just_read"], {})
-    assert words(plain) == "read"
+    assert text_of(plain) == "read"
     assert "$stored" not in plain.structured_content
     for name in names.keys() & DEEP.keys() - {"just_read"}:
         result = await client.call_tool(names[name], {})
-        shown = words(result)
+        shown = text_of(result)
         assert "beside" in shown or name == "long"
         assert result.is_error is (name == "failed")
         assert len(shown) < 8_000
         stored = (result.structured_content or {}).get("$stored") or {"reference": reference_in(shown)}
         got = await client.call_tool("object_store_get", {"object_id": stored["reference"]})
-        assert not got.is_error, words(got)
+        assert not got.is_error, text_of(got)
 
 
 async def test_a_result_is_kept_however_short_it_is(target, mode):
@@ -80,8 +81,8 @@ async def test_a_notification_is_dropped_and_a_request_of_the_server_refused(tar
         raise AssertionError("the request of the server is not for the client")
 
     async with connected(target, "legacy", logging_callback=hear, sampling_callback=answer) as (client, names):
-        assert words(await client.call_tool(names["sends"], {})) == "sends"
-        refused = words(await client.call_tool(names["asks"], {}))
+        assert text_of(await client.call_tool(names["sends"], {})) == "sends"
+        refused = text_of(await client.call_tool(names["asks"], {}))
         sessionless = "cannot be asked" in refused
         assert sessionless or "nested deeper than 200 levels" in refused
         assert not heard

@@ -11,8 +11,9 @@ from mcp.client.stdio import stdio_client
 from mcp.shared.exceptions import MCPError
 
 from tests.preloaded_python import PYTHON
+from tests.results import reference_in, text_of
 from tests.security.refusing_server import ERRORS
-from tests.wrap.running import reference_in, words, wrapped
+from tests.wrap.running import wrapped
 
 pytestmark = pytest.mark.anyio
 SERVER = [PYTHON, str(Path(__file__).with_name("refusing_server.py"))]
@@ -47,7 +48,7 @@ async def failing(target, mode):
 async def assert_shortened(client, error_of) -> None:
     async def found_in(text: str) -> str:
         arguments = {"object_id": reference_in(text), "pattern": "word 1500"}
-        return words(await client.call_tool("object_store_grep", arguments))
+        return text_of(await client.call_tool("object_store_grep", arguments))
 
     small = await error_of("small")
     assert small.model_dump() == ERRORS["small"]

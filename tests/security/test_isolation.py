@@ -27,8 +27,9 @@ from coatcheck.tool_factory import MemoryType, ToolConfig
 from coatcheck.toolsets import Toolset
 from tests.preloaded_python import PYTHON
 from tests.processes import state_of
+from tests.results import text_of
 from tests.security.identity_provider import AUDIENCE, ISSUER
-from tests.security.serving import client_of, object_id_in, over_http, result_text
+from tests.security.serving import client_of, object_id_in, over_http
 from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
@@ -108,7 +109,7 @@ async def answer(client: Client, way: str, name: str) -> tuple[bool | None, str]
     """How a call is answered, with the object's id taken out of the text."""
     tool, arguments = WAYS[way](name)
     result = await client.call_tool(tool, arguments)
-    return result.is_error, result_text(result).replace(name, "ID")
+    return result.is_error, text_of(result).replace(name, "ID")
 
 
 @SERVERS
@@ -125,8 +126,8 @@ async def test_another_users_object_is_answered_like_one_that_never_was(
         client_of(url, alices, mode) as alice,
         client_of(url, bobs, mode) as bob,
     ):
-        name = object_id_in(result_text(await alice.call_tool("object_store_put", {"value": {"name": SECRET}})))
-        assert SECRET in result_text(await alice.call_tool("echo", {"value": f"@{name}"}))
+        name = object_id_in(text_of(await alice.call_tool("object_store_put", {"value": {"name": SECRET}})))
+        assert SECRET in text_of(await alice.call_tool("echo", {"value": f"@{name}"}))
         for way in WAYS:
             foreign, missing = await answer(bob, way, name), await answer(bob, way, MISSING)
             assert foreign == missing, way
@@ -135,11 +136,11 @@ async def test_another_users_object_is_answered_like_one_that_never_was(
         assert await read(bob, name) == await read(bob, MISSING)
         assert SECRET not in await read(bob, name)
         assert SECRET in await read(alice, name)
-        assert "No objects are stored" in result_text(await bob.call_tool("object_store_list", {}))
+        assert "No objects are stored" in text_of(await bob.call_tool("object_store_list", {}))
         # Nothing of it was lost by what bob tried, and alice's own list has it alone.
-        listed = result_text(await alice.call_tool("object_store_list", {}))
+        listed = text_of(await alice.call_tool("object_store_list", {}))
         assert f"1 object, newest first:\n@{name}" in listed
-        assert SECRET in result_text(await alice.call_tool("object_store_get", {"object_id": name}))
+        assert SECRET in text_of(await alice.call_tool("object_store_get", {"object_id": name}))
 
 
 @SERVERS
@@ -152,9 +153,7 @@ async def test_without_authentication_ids_cannot_be_guessed_and_nothing_is_liste
         client_of(url, None, mode) as bob,
     ):
         names = {
-            object_id_in(
-                result_text(await alice.call_tool("object_store_put", {"value": {"name": "hers", "n": number}}))
-            )
+            object_id_in(text_of(await alice.call_tool("object_store_put", {"value": {"name": "hers", "n": number}})))
             for number in range(3)
         }
         assert len(names) == 3
@@ -162,12 +161,12 @@ async def test_without_authentication_ids_cannot_be_guessed_and_nothing_is_liste
         for client in (alice, bob):
             listed = await client.call_tool("object_store_list", {})
             assert listed.is_error
-            assert not any(name in result_text(listed) for name in (*names, own))
+            assert not any(name in text_of(listed) for name in (*names, own))
         for way in WAYS:
             assert await answer(bob, way, own) == await answer(bob, way, MISSING), way
         assert await read(bob, own) == await read(bob, MISSING)
         # Who knows an id may read: that is what it means, and what --unprotected says.
-        assert "hers" in result_text(await bob.call_tool("object_store_get", {"object_id": names.pop()}))
+        assert "hers" in text_of(await bob.call_tool("object_store_get", {"object_id": names.pop()}))
 
 
 @SERVERS
@@ -259,12 +258,12 @@ async def test_two_processes_over_stdio_share_nothing_in_memory(mode):
         Client(stdio_client(parameters), mode=mode) as alice,
         Client(stdio_client(parameters), mode=mode) as bob,
     ):
-        name = object_id_in(result_text(await alice.call_tool("object_store_put", {"value": {"name": SECRET}})))
-        assert name in result_text(await alice.call_tool("object_store_list", {}))
+        name = object_id_in(text_of(await alice.call_tool("object_store_put", {"value": {"name": SECRET}})))
+        assert name in text_of(await alice.call_tool("object_store_list", {}))
         for way in WAYS:
             if WAYS[way](name)[0] != "echo":
                 assert await answer(bob, way, name) == await answer(bob, way, MISSING), way
-        assert "No objects are stored" in result_text(await bob.call_tool("object_store_list", {}))
+        assert "No objects are stored" in text_of(await bob.call_tool("object_store_list", {}))
 
 
 async def test_two_processes_over_stdio_share_a_redis_only_under_one_prefix(redis_server):
@@ -282,12 +281,12 @@ async def test_two_processes_over_stdio_share_a_redis_only_under_one_prefix(redi
         Client(serving("stdio-bob:")) as bob,
         Client(serving("stdio-alice:")) as alices_other,
     ):
-        name = object_id_in(result_text(await alice.call_tool("object_store_put", {"value": {"name": SECRET}})))
-        assert SECRET in result_text(await alices_other.call_tool("object_store_get", {"object_id": name}))
+        name = object_id_in(text_of(await alice.call_tool("object_store_put", {"value": {"name": SECRET}})))
+        assert SECRET in text_of(await alices_other.call_tool("object_store_get", {"object_id": name}))
         for way in WAYS:
             if WAYS[way](name)[0] != "echo":
                 assert await answer(bob, way, name) == await answer(bob, way, MISSING), way
-        assert "No objects are stored" in result_text(await bob.call_tool("object_store_list", {}))
+        assert "No objects are stored" in text_of(await bob.call_tool("object_store_list", {}))
 
 
 async def test_asking_for_anothers_object_never_touches_its_key():

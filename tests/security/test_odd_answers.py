@@ -13,8 +13,9 @@ from mcp.shared.exceptions import MCPError
 from coatcheck.codec import well_formed_value
 from coatcheck.proxy.jsonrpc import well_formed_line
 from tests.preloaded_python import PYTHON
+from tests.results import text_of
 from tests.security.odd_server import RAW, RESULTS
-from tests.wrap.running import words, wrapped
+from tests.wrap.running import wrapped
 
 pytestmark = pytest.mark.anyio
 SERVER = [PYTHON, str(Path(__file__).with_name("odd_server.py"))]
@@ -58,7 +59,7 @@ async def test_a_lone_surrogate_keeps_no_answer_from_its_client(target):
             result = await client.call_tool(names[name], {})
             json.dumps(result.model_dump(mode="json"), ensure_ascii=False).encode()
             if name == "short":
-                assert words(result) == "cut \ufffd here"
+                assert text_of(result) == "cut \ufffd here"
 
 
 async def test_a_malformed_response_over_http_is_an_error_or_kept(url):
@@ -69,8 +70,8 @@ async def test_a_malformed_response_over_http_is_an_error_or_kept(url):
             except MCPError as error:
                 assert error.message
             else:
-                kept = name == "deep" and "@obj_" in words(result)
-                assert kept or result.is_error or words(result) == "cut \ufffd here"
+                kept = name == "deep" and "@obj_" in text_of(result)
+                assert kept or result.is_error or text_of(result) == "cut \ufffd here"
 
 
 @pytest.mark.parametrize(
@@ -135,4 +136,4 @@ async def test_a_lone_surrogate_ends_no_attached_server(library):
             for tool in ("short", "long", "failing"):
                 await client.call_tool(tool, {})
             assert (await client.read_resource("x://y")).contents[0].text == "cut \ufffd here"
-            assert words(await client.call_tool("short", {})) == "cut \ufffd here"
+            assert text_of(await client.call_tool("short", {})) == "cut \ufffd here"

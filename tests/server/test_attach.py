@@ -1,5 +1,4 @@
 import json
-import re
 import sys
 from typing import Any
 
@@ -24,6 +23,7 @@ from coatcheck.server import attach
 from coatcheck.settings import Settings
 from coatcheck.store.tenancy import Caller, CallerKind
 from coatcheck.tool_factory import ToolConfig
+from tests.results import reference_in, text_of
 
 pytestmark = pytest.mark.anyio
 
@@ -72,16 +72,6 @@ def third_party_server() -> MCPServer[Any]:
     return server
 
 
-def result_text(result: Any) -> str:
-    return "\n".join(block.text for block in result.content if block.type == "text")
-
-
-def reference_in(text: str) -> str:
-    found = re.search(r"@obj_[A-Za-z0-9_-]+", text)
-    assert found, text
-    return found.group()
-
-
 async def test_small_results_pass_unchanged(container, mode):
     plain, attached = third_party_server(), third_party_server()
     attach(attached, container)
@@ -109,8 +99,8 @@ async def test_a_large_result_becomes_a_preview_that_keeps_the_output_schema_tru
         result = await client.call_tool("rows", {"count": 2000})
         jsonschema.validate(result.structured_content, schemas["rows"])
         jsonschema.validate((await client.call_tool("rows", {"count": 2})).structured_content, schemas["rows"])
-    assert len(result_text(result)) < 4000
-    reference = reference_in(result_text(result))
+    assert len(text_of(result)) < 4000
+    reference = reference_in(text_of(result))
     assert result.structured_content["$stored"]["reference"] == reference
     assert container.store().fetch(reference[1:])[1999] == {"number": 1999, "name": "name 1999"}
 
@@ -119,16 +109,16 @@ async def test_a_reference_goes_into_another_tool_in_place_of_the_value(containe
     server = third_party_server()
     attach(server, container)
     async with Client(server, mode=mode) as client:
-        reference = reference_in(result_text(await client.call_tool("rows", {"count": 2000})))
-        assert result_text(await client.call_tool("total", {"rows": reference})) == str(sum(range(2000)))
-        assert result_text(await client.call_tool("total", {"rows": f"{reference}[10:12]"})) == "21"
+        reference = reference_in(text_of(await client.call_tool("rows", {"count": 2000})))
+        assert text_of(await client.call_tool("total", {"rows": reference})) == str(sum(range(2000)))
+        assert text_of(await client.call_tool("total", {"rows": f"{reference}[10:12]"})) == "21"
         nested = {
             "rows": [f"{reference}[7]", {"number": f"{reference}[8].number", "name": "x"}],
             "bonus": f"{reference}[1].number",
         }
-        assert result_text(await client.call_tool("total", nested)) == "16"
-        assert result_text(await client.call_tool("echo", {"value": f"{reference}[3].name"})) == "name 3"
-        assert result_text(await client.call_tool("echo", {"value": f"@{reference}"})) == reference
+        assert text_of(await client.call_tool("total", nested)) == "16"
+        assert text_of(await client.call_tool("echo", {"value": f"{reference}[3].name"})) == "name 3"
+        assert text_of(await client.call_tool("echo", {"value": f"@{reference}"})) == reference
 
 
 async def test_text_arrives_byte_for_byte_by_reference(container, mode):
@@ -143,7 +133,7 @@ async def test_text_arrives_byte_for_byte_by_reference(container, mode):
 
     attach(server, container)
     async with Client(server, mode=mode) as client:
-        reference = reference_in(result_text(await client.call_tool("text", {"size": 5000})))
+        reference = reference_in(text_of(await client.call_tool("text", {"size": 5000})))
         await client.call_tool("write", {"content": reference})
     assert seen == ["".join(f"line {n}\n" for n in range(5000))]
 
@@ -154,7 +144,7 @@ async def test_a_stored_text_that_looks_like_a_reference_is_not_followed(contain
     secret = container.store().put("secret")
     holder = container.store().put({"value": f"@{secret}", "list": [f"@{secret}"]})
     async with Client(server, mode=mode) as client:
-        assert result_text(await client.call_tool("echo", {"value": f"@{holder}.value"})) == f"@{secret}"
+        assert text_of(await client.call_tool("echo", {"value": f"@{holder}.value"})) == f"@{secret}"
 
 
 async def test_a_tool_that_takes_references_itself_gets_them_untouched(container, mode):
@@ -171,7 +161,7 @@ async def test_a_tool_that_takes_references_itself_gets_them_untouched(container
     attach(server, container)
     async with Client(server, mode=mode) as client:
         # Resolved twice it would give "secret".
-        assert result_text(await client.call_tool("own_echo", {"value": f"@{holder}.value"})) == f"@{secret}"
+        assert text_of(await client.call_tool("own_echo", {"value": f"@{holder}.value"})) == f"@{secret}"
 
 
 async def test_wrong_references_are_errors_that_say_what_to_do(container, mode):
@@ -181,14 +171,14 @@ async def test_wrong_references_are_errors_that_say_what_to_do(container, mode):
     async with Client(server, mode=mode) as client:
         missing = await client.call_tool("echo", {"value": "@obj_nothing"})
         assert missing.is_error
-        assert "not found" in result_text(missing)
-        assert "second @" in result_text(missing)
+        assert "not found" in text_of(missing)
+        assert "second @" in text_of(missing)
         dead_end = await client.call_tool("echo", {"value": f"@{object_id}.item"})
         assert dead_end.is_error
-        assert "Did you mean .items?" in result_text(dead_end)
+        assert "Did you mean .items?" in text_of(dead_end)
         misfit = await client.call_tool("total", {"rows": f"@{object_id}.items"})
         assert misfit.is_error
-        assert len(result_text(misfit)) < 2000
+        assert len(text_of(misfit)) < 2000
 
 
 async def test_a_long_error_keeps_both_ends_and_the_whole_is_stored(container, mode):
@@ -197,7 +187,7 @@ async def test_a_long_error_keeps_both_ends_and_the_whole_is_stored(container, m
     async with Client(server, mode=mode) as client:
         result = await client.call_tool("fail", {"size": 20_000})
     assert result.is_error
-    text = result_text(result)
+    text = text_of(result)
     assert len(text) < 4100
     assert "first xxx" in text
     assert "xxx last" in text
@@ -210,7 +200,7 @@ async def test_an_object_tool_answers_the_model(container, mode):
     async with Client(server, mode=mode) as client:
         listed = [tool.name for tool in (await client.list_tools()).tools]
         assert set(added) <= set(listed)
-        reference = reference_in(result_text(await client.call_tool("rows", {"count": 2000})))
+        reference = reference_in(text_of(await client.call_tool("rows", {"count": 2000})))
         calls = {
             "object_store_get": {"object_id": reference, "path": "[5].name"},
             "object_store_slice": {"object_id": reference, "start": 5, "end": 6},
@@ -220,14 +210,14 @@ async def test_an_object_tool_answers_the_model(container, mode):
         for name, arguments in calls.items():
             answer = await client.call_tool(name, arguments)
             assert not answer.is_error
-            assert "name 5" in result_text(answer)
-        assert reference in result_text(await client.call_tool("object_store_list", {}))
-        assert "Deleted" in result_text(await client.call_tool("object_store_delete", {"object_id": reference}))
+            assert "name 5" in text_of(answer)
+        assert reference in text_of(await client.call_tool("object_store_list", {}))
+        assert "Deleted" in text_of(await client.call_tool("object_store_delete", {"object_id": reference}))
         gone = await client.call_tool("object_store_get", {"object_id": reference})
         assert gone.is_error
-        put = result_text(await client.call_tool("object_store_put", {"value": {"a": [1, 2]}}))
+        put = text_of(await client.call_tool("object_store_put", {"value": {"a": [1, 2]}}))
         assert (
-            result_text(
+            text_of(
                 await client.call_tool("object_store_get", {"object_id": put.split()[-1].rstrip("."), "path": "a[1]"})
             )
             == "2"
@@ -240,9 +230,9 @@ async def test_an_override_of_the_store_reaches_tools_that_are_registered_alread
     fake = ObjectStore(InMemoryBackend())
     async with Client(server, mode=mode) as client:
         with container.store.override(fake):
-            assert "@obj_001" in result_text(await client.call_tool("rows", {"count": 2000}))
+            assert "@obj_001" in text_of(await client.call_tool("rows", {"count": 2000}))
             assert (
-                result_text(await client.call_tool("object_store_get", {"object_id": "obj_001", "path": "[9].name"}))
+                text_of(await client.call_tool("object_store_get", {"object_id": "obj_001", "path": "[9].name"}))
                 == "name 9"
             )
         assert (await client.call_tool("object_store_get", {"object_id": "obj_001"})).is_error
@@ -256,8 +246,8 @@ async def test_a_client_that_names_a_hidden_parameter_changes_nothing(container,
         tool = next(tool for tool in (await client.list_tools()).tools if tool.name == "object_store_get")
         assert "explorer" not in tool.input_schema["properties"]
         named = await client.call_tool("object_store_get", {"object_id": object_id, "path": "[1]", "explorer": "mine"})
-        assert 'There is no argument "explorer"' in result_text(named)
-        assert result_text(await client.call_tool("object_store_get", {"object_id": object_id, "path": "[1]"})) == "2"
+        assert 'There is no argument "explorer"' in text_of(named)
+        assert text_of(await client.call_tool("object_store_get", {"object_id": object_id, "path": "[1]"})) == "2"
 
 
 async def test_the_input_schema_advertises_references_on_lists_and_leaves_numbers_alone(container, mode):
@@ -281,7 +271,7 @@ async def test_two_attached_servers_share_nothing(mode):
         servers.append(server)
         clients.append(made)
     async with Client(servers[0], mode=mode) as first, Client(servers[1], mode=mode) as second:
-        reference = reference_in(result_text(await first.call_tool("rows", {"count": 2000})))
+        reference = reference_in(text_of(await first.call_tool("rows", {"count": 2000})))
         assert (await second.call_tool("object_store_get", {"object_id": reference})).is_error
 
 
@@ -314,7 +304,7 @@ async def test_a_tool_added_later_is_covered(container, mode):
         return "z" * 50_000
 
     async with Client(server, mode=mode) as client:
-        assert len(result_text(await client.call_tool("late", {}))) < 4100
+        assert len(text_of(await client.call_tool("late", {}))) < 4100
 
 
 async def test_a_callers_scope_decides_the_namespace(container):
@@ -331,7 +321,7 @@ async def test_a_threshold_of_ones_own_holds(mode):
     server = third_party_server()
     attach(server, container)
     async with Client(server, mode=mode) as client:
-        text = result_text(await client.call_tool("text", {"size": 500}))
+        text = text_of(await client.call_tool("text", {"size": 500}))
         assert len(text) <= 400
         assert json.loads(container.explorer().query(reference_in(text), "length")) == 4390
     container.sandbox().close()
@@ -366,14 +356,14 @@ async def test_limits_by_tool_and_by_round_are_settings(mode):
     server = third_party_server()
     attach(server, container)
     async with Client(server, mode=mode) as client:
-        assert result_text(await client.call_tool("text", {"size": 60})).startswith("line 0\n")
-        assert result_text(await client.call_tool("text", {"size": 600})).startswith("@obj_")
-        assert result_text(await client.call_tool("total", {"rows": []})).startswith("0\n[Kept: @obj_")
+        assert text_of(await client.call_tool("text", {"size": 60})).startswith("line 0\n")
+        assert text_of(await client.call_tool("text", {"size": 600})).startswith("@obj_")
+        assert text_of(await client.call_tool("total", {"rows": []})).startswith("0\n[Kept: @obj_")
         long = {"value": "x" * 7_000}
         seen = []
 
         async def call() -> None:
-            seen.append(result_text(await client.call_tool("echo", long)))
+            seen.append(text_of(await client.call_tool("echo", long)))
 
         async with anyio.create_task_group() as group:
             for _ in range(3):
@@ -403,7 +393,7 @@ async def test_a_large_argument_is_freed_piece_by_piece_once_its_call_is_over(co
 
     async with anyio.create_task_group() as group, Client(server) as client:
         group.start_soon(count_references)
-        assert result_text(await client.call_tool("first", {"value": f"@{reference}"})) == "done"
+        assert text_of(await client.call_tool("first", {"value": f"@{reference}"})) == "done"
         group.cancel_scope.cancel()
     left = sys.getrefcount(kept[0])
     # Besides this test, the piece alone knows it while the pieces go, and in the end nobody.
@@ -421,7 +411,7 @@ async def test_the_object_tools_send_their_answer_once(container, mode):
             tools = {tool.name: tool for tool in (await client.list_tools()).tools}
             assert tools["object_store_get"].output_schema is None
             answer = await client.call_tool("object_store_get", {"object_id": object_id, "path": "[1]"})
-            assert result_text(answer) == "2"
+            assert text_of(answer) == "2"
             assert answer.structured_content is None
 
 
@@ -440,8 +430,8 @@ async def test_a_tool_that_is_added_to_the_containers_server_or_registry_is_trea
         return numbers
 
     async with Client(server, mode=mode) as client:
-        reference = reference_in(result_text(await client.call_tool("long", {"size": 5000})))
-        again = result_text(await client.call_tool("later", {"numbers": reference}))
+        reference = reference_in(text_of(await client.call_tool("long", {"size": 5000})))
+        again = text_of(await client.call_tool("later", {"numbers": reference}))
         assert reference_in(again) != reference
     assert len(container.store().list()) == 2
 
@@ -450,12 +440,12 @@ async def test_other_settings_and_another_tenancy_reach_an_attached_server(conta
     server = third_party_server()
     attach(server, container)
     async with Client(server, mode=mode) as client:
-        assert len(result_text(await client.call_tool("text", {"size": 300}))) > 2000
+        assert len(text_of(await client.call_tool("text", {"size": 300}))) > 2000
         with overridden(container, settings=Settings(inline_limit=100, preview_limit=500)):
-            text = result_text(await client.call_tool("text", {"size": 300}))
+            text = text_of(await client.call_tool("text", {"size": 300}))
             assert len(text) <= 500
             assert reference_in(text)
-        assert len(result_text(await client.call_tool("text", {"size": 300}))) > 2000
+        assert len(text_of(await client.call_tool("text", {"size": 300}))) > 2000
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])

@@ -1,6 +1,5 @@
 """FastMCP 4: its own client sees identical small results, `.data` in both cases, and everything that it composes."""
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +20,7 @@ from coatcheck.lifecycle import overridden
 from coatcheck.server import CoatcheckMiddleware, attach
 from coatcheck.settings import Settings
 from coatcheck.tool_factory import MemoryType, ToolConfig, inject, register_tools
+from tests.results import reference_in, text_of
 
 pytestmark = pytest.mark.anyio
 
@@ -131,16 +131,6 @@ def server(request: pytest.FixtureRequest, container: Container) -> FastMCP[Any]
     return request.param(third_party_server(), container)
 
 
-def result_text(result: Any) -> str:
-    return "\n".join(block.text for block in result.content if block.type == "text")
-
-
-def reference_in(result: Any) -> str:
-    found = re.search(r"@obj_[A-Za-z0-9_-]+", result_text(result))
-    assert found, result_text(result)[:300]
-    return found.group()
-
-
 async def test_small_results_are_those_of_the_server_alone(server, container):
     async with Client(third_party_server()) as direct, Client(server) as through:
         for name in ("rows", "table", "untyped", "text"):
@@ -164,8 +154,8 @@ async def test_a_large_result_is_a_preview_and_its_data_no_error(server, contain
     async with Client(server) as client:
         await client.list_tools()
         result = await client.call_tool(name, {"count": 4000})
-        assert len(result_text(result)) <= 4000
-        reference = reference_in(result)
+        assert len(text_of(result)) <= 4000
+        reference = reference_in(text_of(result))
         if result.structured_content is not None:
             assert result.structured_content["$stored"]["reference"] == reference
         assert "Error parsing structured content" not in caplog.text
@@ -174,7 +164,7 @@ async def test_a_large_result_is_a_preview_and_its_data_no_error(server, contain
 
 async def test_a_reference_goes_into_another_tool(server):
     async with Client(server) as client:
-        reference = reference_in(await client.call_tool("rows", {"count": 2000}))
+        reference = reference_in(text_of(await client.call_tool("rows", {"count": 2000})))
         assert (await client.call_tool("total", {"rows": reference})).data == sum(range(2000))
         assert (await client.call_tool("total", {"rows": f"{reference}[10:12]", "bonus": 1})).data == 22
         with pytest.raises(ToolError, match="not found"):
@@ -185,29 +175,29 @@ async def test_the_object_tools_answer_once_and_as_text(server):
     async with Client(server) as client:
         names = {tool.name for tool in await client.list_tools()}
         assert {"rows", "object_store_get", "object_store_put"} <= names
-        reference = reference_in(await client.call_tool("rows", {"count": 2000}))
+        reference = reference_in(text_of(await client.call_tool("rows", {"count": 2000})))
         answer = await client.call_tool("object_store_get", {"object_id": reference, "path": "[5].name"})
-        assert result_text(answer) == "name 5"
+        assert text_of(answer) == "name 5"
         assert answer.structured_content is None
         stored = await client.call_tool("object_store_put", {"value": {"part": f"{reference}[7].number"}})
-        again = await client.call_tool("object_store_get", {"object_id": reference_in(stored), "path": "part"})
-        assert result_text(again) == "7"
+        again = await client.call_tool("object_store_get", {"object_id": reference_in(text_of(stored)), "path": "part"})
+        assert text_of(again) == "7"
 
 
 async def test_objects_for_a_filter_may_be_json_text(server):
     async with Client(server) as client:
-        reference = reference_in(await client.call_tool("object_store_put", {"value": [1, 2]}))
+        reference = reference_in(text_of(await client.call_tool("object_store_put", {"value": [1, 2]})))
         for written, found in (("{}", "1"), (f'{{"b": "{reference}"}}', "1")):
             call = {"object_id": reference, "filter": ".[0]", "with": written}
-            assert result_text(await client.call_tool("object_store_query", call)) == found
+            assert text_of(await client.call_tool("object_store_query", call)) == found
 
 
 async def test_a_long_error_is_kept_and_stays_an_error(server, container):
     async with Client(server) as client:
         result = await client.call_tool("fail", {"count": 20_000}, raise_on_error=False)
     assert result.is_error
-    assert len(result_text(result)) < 4100
-    assert "x" * 20_000 in container.explorer().resolve(reference_in(result), as_text=True)
+    assert len(text_of(result)) < 4100
+    assert "x" * 20_000 in container.explorer().resolve(reference_in(text_of(result)), as_text=True)
 
 
 async def test_resources_prompts_and_progress_pass(server):
@@ -237,9 +227,9 @@ async def test_an_override_reaches_it(server, container):
     async with Client(server) as client:
         with overridden(container, backend=backend, settings=Settings(inline_limit=100, preview_limit=500)):
             result = await client.call_tool("text", {"count": 300})
-            assert len(result_text(result)) <= 500
-            reference_in(result)
-        assert len(result_text(await client.call_tool("text", {"count": 300}))) == 1500
+            assert len(text_of(result)) <= 500
+            reference_in(text_of(result))
+        assert len(text_of(await client.call_tool("text", {"count": 300}))) == 1500
     assert backend.statistics().objects == 1
 
 
@@ -272,7 +262,7 @@ async def test_tools_of_an_openapi_description_are_covered(container):
     async with httpx2.AsyncClient(transport=httpx2.MockTransport(answer), base_url="http://rows.test") as http:
         server = attached(FastMCP.from_openapi(description, http), container)
         async with Client(server) as client:
-            reference = reference_in(await client.call_tool("get_rows", {}))
+            reference = reference_in(text_of(await client.call_tool("get_rows", {})))
     assert container.explorer().resolve(f"{reference}.rows[8999]") == 8999
 
 
@@ -300,10 +290,10 @@ async def test_a_tool_added_later_and_decorated_tools_are_treated_like_any_other
         return value
 
     async with Client(server) as client:
-        reference_in(await client.call_tool("late", {"count": 5000}))
+        reference_in(text_of(await client.call_tool("late", {"count": 5000})))
         preview = await client.call_tool("double", {"numbers": [1, 2]})
-        assert "array of 2 items" in result_text(preview)
-        assert result_text(await client.call_tool("echo", {"value": f"@{holder}[0]"})) == f"@{secret}"
+        assert "array of 2 items" in text_of(preview)
+        assert text_of(await client.call_tool("echo", {"value": f"@{holder}[0]"})) == f"@{secret}"
 
 
 async def test_tools_are_registered_and_hidden_parameters_stay_hidden(container):
@@ -345,13 +335,13 @@ async def test_tools_are_registered_and_hidden_parameters_stay_hidden(container)
         async def progress(now: float, total: float | None, message: str | None) -> None:
             messages.append(message)
 
-        assert result_text(await client.call_tool("steps", {"size": 2}, progress_handler=progress)) == "done"
+        assert text_of(await client.call_tool("steps", {"size": 2}, progress_handler=progress)) == "done"
         assert messages == ["half"]
         assert tools["count"].title == "Count objects"
         assert tools["numbers"].annotations.read_only_hint
         assert list(tools["again"].input_schema["properties"]) == ["title"]
-        assert "array of 3 items" in result_text(await client.call_tool("numbers", {"size": 3}))
-        assert result_text(await client.call_tool("again", {"title": "t"})) == "t: 1"
+        assert "array of 3 items" in text_of(await client.call_tool("numbers", {"size": 3}))
+        assert text_of(await client.call_tool("again", {"title": "t"})) == "t: 1"
 
 
 @pytest.mark.parametrize("make", WAYS)
@@ -372,8 +362,8 @@ async def test_references_are_resolved_once(make, decorated, container):
     holder = container.store().put([f"@{secret}"])
     async with Client(make(server, container)) as client:
         for name in ("echo", "renamed"):
-            assert result_text(await client.call_tool(name, {"value": "@@obj_abc"})) == "@obj_abc"
-            assert result_text(await client.call_tool(name, {"value": f"@{holder}[0]"})) == f"@{secret}"
+            assert text_of(await client.call_tool(name, {"value": "@@obj_abc"})) == "@obj_abc"
+            assert text_of(await client.call_tool(name, {"value": f"@{holder}[0]"})) == f"@{secret}"
 
 
 @pytest.mark.parametrize("inner", [None, "same", "other"])
@@ -386,7 +376,7 @@ async def test_below_a_namespace_the_outer_server_alone_has_object_tools(contain
     async with Client(parent) as client:
         names = {tool.name for tool in await client.list_tools()}
         assert [name for name in sorted(names) if name.endswith("object_store_get")] == ["object_store_get"]
-        reference = reference_in(await client.call_tool("ns_rows", {"count": 2000}))
+        reference = reference_in(text_of(await client.call_tool("ns_rows", {"count": 2000})))
         assert (await client.call_tool("ns_total", {"rows": f"{reference}[10:12]"})).data == 21
     assert len(container.store().list()) == 1
 
@@ -419,7 +409,7 @@ def third_party_text(text: str) -> str:
 async def test_the_limits_of_the_host_apply(server):
     async def characters(name: str) -> int:
         async with Client(server, client_info=Implementation(name=name, version="1")) as client:
-            return len(result_text(await client.call_tool("text", {"count": 2_400})))
+            return len(text_of(await client.call_tool("text", {"count": 2_400})))
 
     assert await characters("claude-code") == 12_000
     assert await characters("visual studio code") < 8_192
@@ -430,7 +420,7 @@ async def test_a_tool_that_keeps_its_results_says_that_no_filter_was_applied():
     server: FastMCP[Any] = FastMCP("keeping")
     server.tool(container.explorable()(third_party_rows))
     async with Client(attached(server, container)) as client:
-        text = result_text(await client.call_tool("third_party_rows", {"_filter": ".[0]"}))
+        text = text_of(await client.call_tool("third_party_rows", {"_filter": ".[0]"}))
     assert text.startswith("@obj_")
     assert text.endswith(
         "[Note: _filter was not applied, for this tool keeps its results itself: run it on the object.]"
@@ -449,8 +439,8 @@ async def test_a_tool_asks_the_user(server_that_asks, mode):
 
     async with Client(server_that_asks, mode=mode, elicitation_handler=answer) as client:
         name = "ask_in_session" if mode == "legacy" else "ask_statelessly"
-        reference = reference_in(await client.call_tool("object_store_put", {"value": {"greeting": "Hello"}}))
-        assert result_text(await client.call_tool(name, {"greeting": f"{reference}.greeting"})) == "Hello Bob"
+        reference = reference_in(text_of(await client.call_tool("object_store_put", {"value": {"greeting": "Hello"}})))
+        assert text_of(await client.call_tool(name, {"greeting": f"{reference}.greeting"})) == "Hello Bob"
 
 
 @pytest.fixture(params=[attached, mounted, mounted_with_middleware_on_both])

@@ -14,7 +14,7 @@ from coatcheck.containers import Container
 from coatcheck.errors import SettingsError
 from coatcheck.lifecycle import overridden
 from coatcheck.server import attach
-from tests.server.test_attach import reference_in, result_text
+from tests.results import reference_in, text_of
 
 pytestmark = pytest.mark.anyio
 
@@ -54,15 +54,15 @@ def server(container: Container) -> Server[Any]:
 
 async def test_a_reference_works_although_nothing_was_listed_before(server, container, mode):
     async with Client(server, mode=mode) as client:
-        reference = reference_in(result_text(await client.call_tool("rows", {"count": 3000})))
-        assert result_text(await client.call_tool("total", {"rows": f"{reference}.rows"})) == str(sum(range(3000)))
+        reference = reference_in(text_of(await client.call_tool("rows", {"count": 3000})))
+        assert text_of(await client.call_tool("total", {"rows": f"{reference}.rows"})) == str(sum(range(3000)))
         assert (
-            result_text(await client.call_tool("object_store_get", {"object_id": reference, "path": "rows[5].number"}))
+            text_of(await client.call_tool("object_store_get", {"object_id": reference, "path": "rows[5].number"}))
             == "5"
         )
         missing = await client.call_tool("total", {"rows": "@obj_nothing"})
         assert missing.is_error
-        assert "not found" in result_text(missing)
+        assert "not found" in text_of(missing)
 
 
 async def test_its_tools_are_listed_with_ours_on_the_last_page(server, mode):

@@ -15,6 +15,7 @@ from mcp.shared.exceptions import MCPError
 
 from tests.ports import wait_until_listening
 from tests.preloaded_python import PYTHON
+from tests.results import text_of
 from tests.waiting import until
 
 HERE = Path(__file__).parent
@@ -91,7 +92,7 @@ def wrapped(way: str, *arguments: str):
 async def calling(target, *, seconds: float):
     """Connect a client; gives a function that calls a tool of the server ``odd``, alone or behind a gateway.
 
-    It returns the words of a result, or those of an error behind ``error:``, within so many seconds.
+    It returns the text_of of a result, or those of an error behind ``error:``, within so many seconds.
     """
     async with Client(target(), mode="legacy") as client:
         names = {tool.name.removeprefix("odd__"): tool.name for tool in (await client.list_tools()).tools}
@@ -102,17 +103,9 @@ async def calling(target, *, seconds: float):
                     result = await client.call_tool(names[name.replace(" ", "_")], {})
             except MCPError as error:
                 return f"error: {error}"
-            return f"error: {words(result)}" if result.is_error else words(result)
+            return f"error: {text_of(result)}" if result.is_error else text_of(result)
 
         yield call
-
-
-def words(result) -> str:
-    return "\n".join(block.text for block in result.content if block.type == "text")
-
-
-def reference_in(text: str) -> str:
-    return re.search(r"@obj_[\w-]+", text).group(0)
 
 
 async def appears(path: Path) -> None:

@@ -15,8 +15,9 @@ from mcp_types import CreateMessageResult, TextContent
 
 from tests.preloaded_python import PYTHON
 from tests.processes import is_running
+from tests.results import reference_in, text_of
 from tests.waiting import until
-from tests.wrap.running import FEATURES, HERE, WRAP, reference_in, words, wrap_on_stdio, wrapped_over_http
+from tests.wrap.running import FEATURES, HERE, WRAP, wrap_on_stdio, wrapped_over_http
 
 pytestmark = pytest.mark.anyio
 
@@ -81,9 +82,9 @@ async def test_a_result_of_one_server_goes_into_a_tool_of_another(write, feature
             tools = {tool.name for tool in (await client.list_tools()).tools}
             assert {"one__text", "web__text", "coatcheck_servers", "object_store_get"} <= tools
             assert "text" not in tools
-            large = words(await client.call_tool("one__text", {"size": 20_000}))
+            large = text_of(await client.call_tool("one__text", {"size": 20_000}))
             assert len(large) <= 4_000
-            assert words(await client.call_tool("web__length", {"value": reference_in(large)})) == "20000"
+            assert text_of(await client.call_tool("web__length", {"value": reference_in(large)})) == "20000"
             await client.call_tool("one__steps", {}, progress_callback=on_progress)
             assert progress == [1, 2, 3]
 
@@ -114,8 +115,8 @@ async def test_prompts_and_resources_are_kept_apart(write, mode):
 async def test_a_tool_that_bears_the_name_of_ours_is_kept_apart_too(write):
     with anyio.fail_after(60):
         async with client_of(write(old=OLD)) as client:
-            assert words(await client.call_tool("old__object_store_list", {})) == "the server's own"
-            assert words(await client.call_tool("object_store_list", {})) == "No objects are stored."
+            assert text_of(await client.call_tool("old__object_store_list", {})) == "the server's own"
+            assert text_of(await client.call_tool("object_store_list", {})) == "No objects are stored."
 
 
 @pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning")
@@ -125,14 +126,14 @@ async def test_where_one_server_is_older_the_client_is_led_to_the_older_revision
             assert client.protocol_version == "2025-11-25"
             tools = {tool.name for tool in (await client.list_tools()).tools}
             assert {"new__text", "old__echo", "old__object_store_list"} <= tools
-            assert words(await client.call_tool("new__samples", {})) == "the model says me"
+            assert text_of(await client.call_tool("new__samples", {})) == "the model says me"
 
 
 async def test_variables_are_filled_in_from_the_environment(write):
     path = write(one={**FEATURE, "env": {"GIVEN": "<${OUTER}> <${MISSING:-default}> $PLAIN"}})
     with anyio.fail_after(60):
         async with client_of(path, OUTER="inner") as client:
-            assert words(await client.call_tool("one__variable", {"name": "GIVEN"})) == "<inner> <default> $PLAIN"
+            assert text_of(await client.call_tool("one__variable", {"name": "GIVEN"})) == "<inner> <default> $PLAIN"
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
@@ -140,9 +141,9 @@ async def test_a_server_that_does_not_start_takes_no_other_along_and_says_why(wr
     path = write(good=FEATURE, bad={"command": "/no/such/program"}, silent={"command": "false"})
     with anyio.fail_after(60):
         async with client_of(path, mode) as client:
-            assert words(await client.call_tool("good__length", {"value": "abc"})) == "3"
+            assert text_of(await client.call_tool("good__length", {"value": "abc"})) == "3"
             states = dict(
-                line.split(": ", 1) for line in words(await client.call_tool("coatcheck_servers", {})).split("\n")
+                line.split(": ", 1) for line in text_of(await client.call_tool("coatcheck_servers", {})).split("\n")
             )
             assert states["good"].startswith("running")
             assert "/no/such/program" in states["bad"]
@@ -150,7 +151,7 @@ async def test_a_server_that_does_not_start_takes_no_other_along_and_says_why(wr
             assert states["silent"].startswith(("down", "starting"))
             refused = await client.call_tool("bad__anything", {})
             assert refused.is_error
-            assert "tried again in" in words(refused)
+            assert "tried again in" in text_of(refused)
             assert "bad is down" in client.instructions
 
 
@@ -158,20 +159,20 @@ async def test_a_server_that_does_not_start_takes_no_other_along_and_says_why(wr
 async def test_a_server_that_dies_is_started_again_and_objects_outlive_it(write, mode):
     with anyio.fail_after(60):
         async with client_of(write(one=FEATURE, two=FEATURE), mode) as client:
-            reference = reference_in(words(await client.call_tool("one__text", {"size": 20_000})))
-            before = int(words(await client.call_tool("one__process", {})))
+            reference = reference_in(text_of(await client.call_tool("one__text", {"size": 20_000})))
+            before = int(text_of(await client.call_tool("one__process", {})))
             died = await client.call_tool("one__die", {})
             assert died.is_error
-            assert "exit code 3" in words(died)
-            assert words(await client.call_tool("two__length", {"value": reference})) == "20000"
+            assert "exit code 3" in text_of(died)
+            assert text_of(await client.call_tool("two__length", {"value": reference})) == "20000"
 
             async def process_again() -> int:
                 again = await client.call_tool("one__process", {})
-                assert "one" in words(again) or not again.is_error
-                return 0 if again.is_error else int(words(again))
+                assert "one" in text_of(again) or not again.is_error
+                return 0 if again.is_error else int(text_of(again))
 
             assert await until(process_again, "the server is started again") != before
-            assert words(await client.call_tool("one__length", {"value": reference})) == "20000"
+            assert text_of(await client.call_tool("one__length", {"value": reference})) == "20000"
 
 
 async def test_the_client_hears_that_there_are_other_tools_when_a_server_comes_back(write):
@@ -193,7 +194,7 @@ async def test_the_client_hears_that_there_are_other_tools_when_a_server_comes_b
 async def test_every_server_ends_with_the_client(write):
     with anyio.fail_after(60):
         async with client_of(write(one=FEATURE, two=FEATURE)) as client:
-            processes = [int(words(await client.call_tool(f"{name}__process", {}))) for name in ("one", "two")]
+            processes = [int(text_of(await client.call_tool(f"{name}__process", {}))) for name in ("one", "two")]
         assert not any(map(is_running, processes))
 
 
@@ -327,9 +328,9 @@ async def test_a_gateway_serves_many_clients_over_http(write, mode):
     with wrapped_over_http("--servers", path) as (_, url, _log), anyio.fail_after(60):
         async with Client(url, mode=mode) as first, Client(url, mode=mode) as second:
             assert first.protocol_version == ("2026-07-28" if mode == "auto" else "2025-11-25")
-            reference = reference_in(words(await first.call_tool("one__text", {"size": 20_000})))
-            assert words(await first.call_tool("two__length", {"value": reference})) == "20000"
-            processes = {words(await client.call_tool("one__process", {})) for client in (first, second)}
+            reference = reference_in(text_of(await first.call_tool("one__text", {"size": 20_000})))
+            assert text_of(await first.call_tool("two__length", {"value": reference})) == "20000"
+            processes = {text_of(await client.call_tool("one__process", {})) for client in (first, second)}
             assert len(processes) == (1 if mode == "auto" else 2)
 
 

@@ -15,15 +15,8 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import CreateMessageResult, ListRootsResult, Root, TextContent
 
 from tests.processes import is_running, until_ended
-from tests.wrap.running import (
-    FEATURES,
-    HERE,
-    WRAP,
-    appears,
-    reference_in,
-    words,
-    wrapped_over_http,
-)
+from tests.results import reference_in, text_of
+from tests.wrap.running import FEATURES, HERE, WRAP, appears, wrapped_over_http
 
 pytestmark = pytest.mark.anyio
 COMMAND = ["--", *FEATURES, "stdio"]
@@ -80,9 +73,9 @@ async def test_everything_passes_over_http(command_url, url_url, upstream, mode)
             assert client.protocol_version == ("2026-07-28" if mode == "auto" else "2025-11-25")
             assert "Use with care." in client.instructions
             assert {"text", "object_store_get"} <= {tool.name for tool in (await client.list_tools()).tools}
-            large = words(await client.call_tool("text", {"size": 20_000}))
+            large = text_of(await client.call_tool("text", {"size": 20_000}))
             assert len(large) <= 4_000
-            assert words(await client.call_tool("length", {"value": reference_in(large)})) == "20000"
+            assert text_of(await client.call_tool("length", {"value": reference_in(large)})) == "20000"
             await client.call_tool("steps", {}, progress_callback=on_progress)
             assert progress == [1, 2, 3]
             await client.call_tool("logs", {})
@@ -92,8 +85,8 @@ async def test_everything_passes_over_http(command_url, url_url, upstream, mode)
             with pytest.raises(MCPError):
                 await client.read_resource("demo://nothing")
             if mode == "legacy":
-                assert words(await client.call_tool("samples", {})) == "the model says me"
-                assert words(await client.call_tool("roots", {})) == "file:///home"
+                assert text_of(await client.call_tool("samples", {})) == "the model says me"
+                assert text_of(await client.call_tool("roots", {})) == "file:///home"
 
 
 @pytest.mark.parametrize(
@@ -148,7 +141,7 @@ async def test_a_client_that_goes_away_within_a_body_is_no_event():
                 await stream.send(f"POST /mcp HTTP/1.1\r\nhost: {host}:{port}\r\n{head}".encode())
                 await stream.send(b'content-length: 1000\r\n\r\n{"jsonrpc"')
         async with Client(url) as client:
-            assert words(await client.call_tool("length", {"value": "abc"})) == "3"
+            assert text_of(await client.call_tool("length", {"value": "abc"})) == "3"
     assert "Traceback" not in "".join(log)
 
 
@@ -223,7 +216,7 @@ async def test_a_greeting_in_a_revision_that_has_none_is_refused_and_changes_not
         refused = await http.post(url_url, json=body, headers=MODERN | {"mcp-method": "initialize"})
         assert (refused.status_code, refused.json()["error"]["code"]) == (404, -32601)
     async with Client(url_url) as client:
-        assert words(await client.call_tool("length", {"value": "abc"})) == "3"
+        assert text_of(await client.call_tool("length", {"value": "abc"})) == "3"
 
 
 async def open_raw_connection(http, url, mode):
@@ -257,7 +250,7 @@ async def open_raw_connection(http, url, mode):
 async def test_each_session_has_a_server_of_its_own_and_requests_without_session_share_one(command_url):
     async def process_of(mode: str, found: list[str]) -> None:
         async with Client(command_url, mode=mode) as client:
-            found.append(words(await client.call_tool("process", {})))
+            found.append(text_of(await client.call_tool("process", {})))
 
     for mode, number in (("legacy", 3), ("auto", 1)):
         found: list[str] = []
@@ -271,7 +264,7 @@ async def test_each_session_has_a_server_of_its_own_and_requests_without_session
 async def test_the_server_of_a_session_ends_with_it(command_url):
     with anyio.fail_after(60):
         async with Client(command_url, mode="legacy") as client:
-            process = int(words(await client.call_tool("process", {})))
+            process = int(text_of(await client.call_tool("process", {})))
             assert is_running(process)
         await until_ended(process)
 
@@ -287,7 +280,7 @@ async def test_answers_go_to_who_asked(command_url, mode):
                     steps.append(done)
 
                 value = "x" * number
-                assert words(await client.call_tool("length", {"value": value})) == str(number)
+                assert text_of(await client.call_tool("length", {"value": value})) == str(number)
                 await client.call_tool("steps", {"count": number}, progress_callback=on_progress)
                 assert steps == list(range(1, number + 1))
 
@@ -301,11 +294,11 @@ async def test_answers_go_to_who_asked(command_url, mode):
 async def test_without_authentication_an_id_is_long_and_nothing_is_listed(command_url, mode):
     with anyio.fail_after(60):
         async with Client(command_url, mode=mode) as client:
-            reference = reference_in(words(await client.call_tool("text", {"size": 20_000})))
+            reference = reference_in(text_of(await client.call_tool("text", {"size": 20_000})))
             assert len(reference) >= len("@obj_") + 22
             listed = await client.call_tool("object_store_list", {})
             assert listed.is_error
-            assert reference not in words(listed)
+            assert reference not in text_of(listed)
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
@@ -322,13 +315,13 @@ async def test_with_authentication_users_never_see_each_others_objects(tmp_path,
 
     with wrapped_over_http("--auth-tokens", str(tokens), *COMMAND) as (_, url, _log), anyio.fail_after(60):
         async with client_of(url, "ann") as ann, client_of(url, "bob") as bob:
-            reference = reference_in(words(await ann.call_tool("text", {"size": 20_000})))
-            assert words(await ann.call_tool("length", {"value": reference})) == "20000"
-            assert reference in words(await ann.call_tool("object_store_list", {}))
+            reference = reference_in(text_of(await ann.call_tool("text", {"size": 20_000})))
+            assert text_of(await ann.call_tool("length", {"value": reference})) == "20000"
+            assert reference in text_of(await ann.call_tool("object_store_list", {}))
             stolen = await bob.call_tool("length", {"value": reference})
             assert stolen.is_error
-            assert "not found" in words(stolen)
-            assert reference not in words(await bob.call_tool("object_store_list", {}))
+            assert "not found" in text_of(stolen)
+            assert reference not in text_of(await bob.call_tool("object_store_list", {}))
             with pytest.raises(MCPError):
                 await bob.read_resource(f"coatcheck://objects/{reference[1:]}")
         async with httpx2.AsyncClient() as nobody:
@@ -345,7 +338,7 @@ async def test_a_cancelled_call_is_cancelled_at_the_server(tmp_path, mode):
             with anyio.move_on_after(1):
                 await client.call_tool("waits", {})
             await appears(mark)
-            assert words(await client.call_tool("length", {"value": "abc"})) == "3"
+            assert text_of(await client.call_tool("length", {"value": "abc"})) == "3"
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
@@ -355,7 +348,7 @@ async def test_a_server_that_dies_is_reported_and_the_next_client_gets_a_new_one
             with pytest.raises(MCPError, match="exit code 3"):
                 await client.call_tool("die", {})
         async with Client(url, mode=mode) as client:
-            assert words(await client.call_tool("length", {"value": "abc"})) == "3"
+            assert text_of(await client.call_tool("length", {"value": "abc"})) == "3"
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
@@ -365,7 +358,7 @@ async def test_no_process_is_left_when_it_is_asked_to_end(mode):
             # A client that stays: nobody ends its session in an orderly way.
             client = Client(streamable_http_client(url, http_client=http, terminate_on_close=False), mode=mode)
             async with client:
-                process = int(words(await client.call_tool("process", {})))
+                process = int(text_of(await client.call_tool("process", {})))
         proxy.terminate()
         assert await anyio.to_thread.run_sync(proxy.wait) == 128 + 15
         await until_ended(process)

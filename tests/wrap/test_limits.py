@@ -14,8 +14,9 @@ from coatcheck.containers import Container
 from coatcheck.explorer import Explorer
 from coatcheck.object_store import ObjectStore
 from coatcheck.settings import Settings
+from tests.results import reference_in, text_of
 from tests.waiting import until
-from tests.wrap.running import FEATURES, WRAP, reference_in, words, wrap_on_stdio, wrapped_over_http
+from tests.wrap.running import FEATURES, WRAP, wrap_on_stdio, wrapped_over_http
 
 pytestmark = pytest.mark.anyio
 COMMAND = ["--", *FEATURES, "stdio"]
@@ -25,8 +26,8 @@ async def test_limits_never_and_always_go_by_the_tools_name():
     flags = ["--tool-limits", "te*=500", "--inline-limit", "9000", "--never-keep", "rows", "--always-keep", "proc*"]
     with anyio.fail_after(60):
         async with Client(wrap_on_stdio(*flags, *COMMAND)) as client:
-            assert words(await client.call_tool("text", {"size": 450})).startswith("line of text")
-            short = words(await client.call_tool("text", {"size": 3_000}))
+            assert text_of(await client.call_tool("text", {"size": 450})).startswith("line of text")
+            short = text_of(await client.call_tool("text", {"size": 3_000}))
             assert short.startswith("@obj_")
             assert len(short) <= 500
             assert (await client.call_tool("rows", {"count": 2_000})).structured_content["result"][1_999] == {
@@ -35,26 +36,26 @@ async def test_limits_never_and_always_go_by_the_tools_name():
             kept = await client.call_tool("process", {})
             number, note = (block.text for block in kept.content)
             assert number.isdecimal()
-            assert words(await client.call_tool("length", {"value": reference_in(note)})) == str(len(number))
+            assert text_of(await client.call_tool("length", {"value": reference_in(note)})) == str(len(number))
 
 
 async def test_the_general_limit_holds_where_no_pattern_does():
     long = "sesame" * 1_400
     with anyio.fail_after(60):
         async with Client(wrap_on_stdio("--inline-limit", "9000", *COMMAND, LONG=long)) as client:
-            assert words(await client.call_tool("variable", {"name": "LONG"})) == long
+            assert text_of(await client.call_tool("variable", {"name": "LONG"})) == long
         async with Client(wrap_on_stdio(*COMMAND, LONG=long)) as client:
-            assert words(await client.call_tool("variable", {"name": "LONG"})).startswith("@obj_")
+            assert text_of(await client.call_tool("variable", {"name": "LONG"})).startswith("@obj_")
 
 
 async def test_limits_in_tokens_hold_for_text_with_fewer_than_four_characters_in_a_token():
     prose = "The quick brown fox jumps over the lazy dog while nobody looks. " * 30  # 4.6 characters a token
     with anyio.fail_after(60):
         async with Client(wrap_on_stdio("--limits-in-tokens", "--inline-limit", "500", *COMMAND, LONG=prose)) as client:
-            assert words(await client.call_tool("variable", {"name": "LONG"})).startswith("The")
-            assert words(await client.call_tool("text", {"size": 1_400})).startswith("line")
-            assert words(await client.call_tool("text", {"size": 1_800})).startswith("@obj_")  # 560 tokens
-            assert words(await client.call_tool("text", {"size": 2_100})).startswith("@obj_")
+            assert text_of(await client.call_tool("variable", {"name": "LONG"})).startswith("The")
+            assert text_of(await client.call_tool("text", {"size": 1_400})).startswith("line")
+            assert text_of(await client.call_tool("text", {"size": 1_800})).startswith("@obj_")  # 560 tokens
+            assert text_of(await client.call_tool("text", {"size": 2_100})).startswith("@obj_")
 
 
 @pytest.mark.parametrize(("flags", "budget"), [([], 16_000), (["--round-limit", "6000"], 6_000)])
@@ -62,7 +63,7 @@ async def test_results_of_calls_made_concurrently_stay_within_a_common_budget(fl
     seen = []
 
     async def call(client) -> None:
-        seen.append(words(await client.call_tool("text", {"size": 3_500})))
+        seen.append(text_of(await client.call_tool("text", {"size": 3_500})))
 
     with anyio.fail_after(60):
         async with Client(wrap_on_stdio(*flags, *COMMAND)) as client:
@@ -95,7 +96,7 @@ async def test_strangers_over_a_network_share_no_budget_but_a_session_does(mode,
 
 
 async def is_unchanged(client) -> bool:
-    return words(await client.call_tool("text", {"size": 3_500})).startswith("line")
+    return text_of(await client.call_tool("text", {"size": 3_500})).startswith("line")
 
 
 async def count_unchanged(client) -> int:
@@ -103,7 +104,7 @@ async def count_unchanged(client) -> int:
     seen = []
 
     async def call() -> None:
-        seen.append(words(await client.call_tool("text", {"size": 3_500})))
+        seen.append(text_of(await client.call_tool("text", {"size": 3_500})))
 
     await client.list_tools()
     async with anyio.create_task_group() as group:
@@ -116,11 +117,11 @@ async def test_variables_say_what_flags_do_not():
     variables = {"COATCHECK_TOOL_LIMITS": "te*=500", "COATCHECK_NEVER_KEEP": "rows", "COATCHECK_ALWAYS_KEEP": "proc*"}
     with anyio.fail_after(60):
         async with Client(wrap_on_stdio(*COMMAND, **variables)) as client:
-            assert len(words(await client.call_tool("text", {"size": 3_000}))) <= 500
+            assert len(text_of(await client.call_tool("text", {"size": 3_000}))) <= 500
             assert len((await client.call_tool("rows", {"count": 2_000})).structured_content["result"]) == 2_000
-            assert reference_in(words(await client.call_tool("process", {})))
+            assert reference_in(text_of(await client.call_tool("process", {})))
         async with Client(wrap_on_stdio("--tool-limits", "te*=5000", *COMMAND, **variables)) as client:
-            assert words(await client.call_tool("text", {"size": 3_000})).startswith("line")
+            assert text_of(await client.call_tool("text", {"size": 3_000})).startswith("line")
 
 
 async def test_object_tools_that_are_left_out_are_named_nowhere():
@@ -138,7 +139,7 @@ async def test_object_tools_that_are_left_out_are_named_nowhere():
                 ("kept_list", {"limit": 3}),
                 ("text", {"size": "@obj_404"}),
             ):
-                read.append(words(await client.call_tool(tool, arguments)))
+                read.append(text_of(await client.call_tool(tool, arguments)))
     assert [name for name in names if name.startswith("kept_")] == ["kept_query", "kept_list"]
     assert "closer with kept_query." in read[0]
     assert not [text for text in read if re.search(r"object_store_|kept_(get|slice|grep|sed|put|delete)|_filter", text)]
@@ -163,7 +164,7 @@ async def test_without_a_round_limit_each_result_stands_for_itself():
     with anyio.fail_after(60):
         async with Client(wrap_on_stdio("--round-limit", "0", *COMMAND)) as client:
             for _ in range(10):
-                assert words(await client.call_tool("text", {"size": 3_500})).startswith("line")
+                assert text_of(await client.call_tool("text", {"size": 3_500})).startswith("line")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from coatcheck.proxy.own_requests import OwnRequests
 from coatcheck.proxy.pending_requests import PendingRequests
 from coatcheck.settings import Settings
 from tests.preloaded_python import PYTHON
-from tests.wrap.running import WRAP, words, wrapped
+from tests.results import text_of
+from tests.wrap.running import WRAP, wrapped
 
 pytestmark = pytest.mark.anyio
 TOOLS = [
@@ -75,10 +76,10 @@ async def test_they_do_so_for_a_client_that_has_listed_the_first_page(way):
         async with Client(connect(), mode="legacy") as client:
             await client.list_tools()
             for _ in range(2):
-                called = tools_called_in(words(await client.call_tool("big", {})))
+                called = tools_called_in(text_of(await client.call_tool("big", {})))
                 assert called
                 assert called <= OURS
-            assert words(await client.call_tool("listed", {})) == "3"  # a page for the client, both once for us
+            assert text_of(await client.call_tool("listed", {})) == "3"  # a page for the client, both once for us
 
 
 async def test_a_result_waits_once_for_a_server_that_lists_nothing(monkeypatch):

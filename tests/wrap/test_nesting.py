@@ -7,7 +7,8 @@ import pytest
 from mcp import Client
 
 from tests.preloaded_python import PYTHON
-from tests.wrap.running import QUIET, WRAP, reference_in, words, wrap_on_stdio, wrapped_over_http
+from tests.results import reference_in, text_of
+from tests.wrap.running import QUIET, WRAP, wrap_on_stdio, wrapped_over_http
 
 pytestmark = pytest.mark.anyio
 
@@ -42,11 +43,11 @@ async def assert_single_coatcheck(client) -> None:
     own = [name for name in names if "object_store_get" in name]
     assert own == ["object_store_get"]
     prefix = next(name for name in names if name.endswith("rows")).removesuffix("rows")
-    shown = words(await client.call_tool(f"{prefix}rows", {"count": 2_000}))
+    shown = text_of(await client.call_tool(f"{prefix}rows", {"count": 2_000}))
     assert len(shown) < 10_000
     sized = await client.call_tool(f"{prefix}size", {"values": reference_in(shown)})
-    assert "2000" in words(sized)
-    got = words(await client.call_tool("object_store_get", {"object_id": reference_in(shown), "path": "[1999].name"}))
+    assert "2000" in text_of(sized)
+    got = text_of(await client.call_tool("object_store_get", {"object_id": reference_in(shown), "path": "[1999].name"}))
     assert "row 1999" in got
 
 
@@ -72,7 +73,7 @@ async def test_a_fastmcp_server_steps_back(mode):
     with anyio.fail_after(120):
         async with Client(wrap_on_stdio("--", *command, **QUIET), mode=mode) as client:
             await assert_single_coatcheck(client)
-            assert words(await client.call_tool("same", {"value": "@@obj_abc"})) == "@obj_abc"
+            assert text_of(await client.call_tool("same", {"value": "@@obj_abc"})) == "@obj_abc"
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
@@ -112,10 +113,10 @@ async def test_a_gateway_does_the_work_for_wrapped_attached_and_plain_servers(mo
             names = [tool.name for tool in (await client.list_tools()).tools]
             assert [name for name in names if "object_store_get" in name] == ["object_store_get"]
             for name in commands:
-                shown = words(await client.call_tool(f"{name}__rows", {"count": 2_000}))
+                shown = text_of(await client.call_tool(f"{name}__rows", {"count": 2_000}))
                 for other in commands:
                     sized = await client.call_tool(f"{other}__size", {"values": reference_in(shown)})
-                    assert "2000" in words(sized)
+                    assert "2000" in text_of(sized)
 
 
 SERVE = [PYTHON, "-W", "ignore", "-m", "coatcheck", "serve"]
@@ -126,9 +127,9 @@ async def test_a_server_that_keeps_objects_itself_is_passed_through():
         async with Client(wrap_on_stdio("--", *SERVE), mode="legacy") as client:
             names = [tool.name for tool in (await client.list_tools()).tools]
             assert [name for name in names if name.endswith("object_store_get")] == ["object_store_get"]
-            reference = reference_in(words(await client.call_tool("object_store_put", {"value": {"a": [1, 2, 3]}})))
+            reference = reference_in(text_of(await client.call_tool("object_store_put", {"value": {"a": [1, 2, 3]}})))
             got = await client.call_tool("object_store_get", {"object_id": reference, "path": ".a[2]"})
-            assert "3" in words(got)
+            assert "3" in text_of(got)
 
 
 async def test_behind_a_gateway_such_a_server_gets_the_ids_that_only_it_knows(tmp_path):
@@ -137,13 +138,13 @@ async def test_behind_a_gateway_such_a_server_gets_the_ids_that_only_it_knows(tm
     servers.write_text(json.dumps({"mcpServers": entries}))
     with anyio.fail_after(120):
         async with Client(wrap_on_stdio("--servers", str(servers)), mode="legacy") as client:
-            put = words(await client.call_tool("keeper__object_store_put", {"value": {"a": [1, 2, 3]}}))
+            put = text_of(await client.call_tool("keeper__object_store_put", {"value": {"a": [1, 2, 3]}}))
             reference = reference_in(put)
             got = await client.call_tool("keeper__object_store_get", {"object_id": reference, "path": ".a[2]"})
-            assert not got.is_error, words(got)
+            assert not got.is_error, text_of(got)
             refused = await client.call_tool("plain__size", {"values": reference})
             assert refused.is_error
-            assert "keeper__object_store_get" in words(refused)
+            assert "keeper__object_store_get" in text_of(refused)
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
@@ -152,10 +153,10 @@ async def test_a_reference_before_any_list_leaves_our_tools_their_names(mode, se
     """We list the tools ourselves then: the server must step back in that list too."""
     with anyio.fail_after(120):
         async with Client(wrap_on_stdio("--", *server), mode=mode) as client:
-            reference = reference_in(words(await client.call_tool("rows", {"count": 2_000})))
-            assert "2000" in words(await client.call_tool("size", {"values": reference}))
+            reference = reference_in(text_of(await client.call_tool("rows", {"count": 2_000})))
+            assert "2000" in text_of(await client.call_tool("size", {"values": reference}))
             got = await client.call_tool("object_store_get", {"object_id": reference, "path": "[1999].name"})
-            assert "row 1999" in words(got)
+            assert "row 1999" in text_of(got)
             await assert_single_coatcheck(client)
 
 
@@ -198,14 +199,14 @@ async def test_decorated_functions_take_the_references_that_only_they_know(mode,
             (wrap_on_stdio("--servers", str(servers)), "kept__"),
         ):
             async with Client(wrapped, mode=mode) as client:
-                reference = reference_in(words(await client.call_tool(f"{prefix}rows", {"count": 2_000})))
-                assert "\n2000" in words(await client.call_tool(f"{prefix}size", {"values": reference}))
+                reference = reference_in(text_of(await client.call_tool(f"{prefix}rows", {"count": 2_000})))
+                assert "\n2000" in text_of(await client.call_tool(f"{prefix}size", {"values": reference}))
                 template = {"value": f"a {{{{{reference}[5].name}}}} b", "_filter": "."}
-                assert "a row 5 b" in words(await client.call_tool(f"{prefix}same", template))
-                assert " @obj_abc" in words(await client.call_tool(f"{prefix}same", {"value": "@@obj_abc"}))
+                assert "a row 5 b" in text_of(await client.call_tool(f"{prefix}same", template))
+                assert " @obj_abc" in text_of(await client.call_tool(f"{prefix}same", {"value": "@@obj_abc"}))
                 missing = await client.call_tool(f"{prefix}size", {"values": "@obj_nowhere"})
                 assert missing.is_error
                 if prefix:
-                    ours = reference_in(words(await client.call_tool("plain__rows", {"count": 3_000})))
-                    assert "\n3000" in words(await client.call_tool("kept__size", {"values": ours}))
+                    ours = reference_in(text_of(await client.call_tool("plain__rows", {"count": 3_000})))
+                    assert "\n3000" in text_of(await client.call_tool("kept__size", {"values": ours}))
                     assert (await client.call_tool("plain__size", {"values": reference})).is_error

@@ -7,7 +7,8 @@ import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
 
-from tests.wrap.running import FEATURES, HERE, reference_in, words, wrap_on_stdio
+from tests.results import reference_in, text_of
+from tests.wrap.running import FEATURES, HERE, wrap_on_stdio
 
 pytestmark = pytest.mark.anyio
 COMMAND = ["--", *FEATURES, "stdio"]
@@ -17,11 +18,11 @@ COMMAND = ["--", *FEATURES, "stdio"]
 async def test_the_exact_original_is_read_as_a_resource(mode):
     with anyio.fail_after(60):
         async with Client(wrap_on_stdio(*COMMAND), mode=mode) as client:
-            reference = reference_in(words(await client.call_tool("text", {"size": 20_000})))
+            reference = reference_in(text_of(await client.call_tool("text", {"size": 20_000})))
             read = (await client.read_resource(f"coatcheck://objects/{reference[1:]}")).contents[0]
             assert read.text == ("line of text\n" * 2_000)[:20_000]
             assert read.mime_type == "text/plain"
-            reference = reference_in(words(await client.call_tool("picture", {"size": 1_500_000})))
+            reference = reference_in(text_of(await client.call_tool("picture", {"size": 1_500_000})))
             read = (await client.read_resource(f"coatcheck://objects/{reference[1:]}")).contents[0]
             assert read.mime_type == "application/json"
             assert json.loads(read.text)["content"][0]["mimeType"] == "image/png"
@@ -79,7 +80,7 @@ async def test_a_server_of_ones_own_gives_stored_objects_as_resources_too(mode):
 
     attach(server, Container(settings=Settings()))
     async with Client(server, mode=mode) as client:
-        reference = reference_in(words(await client.call_tool("text", {})))
+        reference = reference_in(text_of(await client.call_tool("text", {})))
         assert (await client.read_resource(f"coatcheck://objects/{reference[1:]}")).contents[0].text == "word " * 5_000
         with pytest.raises(MCPError, match="obj_nothing"):
             await client.read_resource("coatcheck://objects/obj_nothing")

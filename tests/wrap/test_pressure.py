@@ -23,9 +23,10 @@ from coatcheck.proxy.send_capacity import MAX_UNSENT_BYTES, SendCapacity
 from coatcheck.proxy.upstreams.process_connection import ProcessConnection
 from coatcheck.proxy.upstreams.streamable_http import StreamableHttpConnection
 from tests.processes import children_of, command_of, until_ended
+from tests.results import text_of
 from tests.waiting import wait_until, wait_until_steady
 from tests.wrap.conftest import OWN_SPECIAL
-from tests.wrap.running import FEATURES, OWN_WRAP, QUIET, words, wrapped_over_http
+from tests.wrap.running import FEATURES, OWN_WRAP, QUIET, wrapped_over_http
 
 FLOOD = 800
 """Messages of 100 kB that the flooding tools send."""
@@ -199,7 +200,7 @@ def test_a_request_without_a_session_whose_client_does_not_read_is_left_and_othe
     async def another(url: str) -> str:
         with anyio.fail_after(PATIENCE):
             async with Client(url) as client:
-                return words(await client.call_tool("length", {"value": "abc"}))
+                return text_of(await client.call_tool("length", {"value": "abc"}))
 
     with wrapped_over_http("--", *FEATURES, "stdio") as (_, url, log_lines), post(url, call, **headers):
         assert wait_until_stalled(mark) < MOST

@@ -9,16 +9,13 @@ from mcp.client.stdio import stdio_client
 
 from tests.git_history import GIT_SERVER
 from tests.preloaded_python import PYTHON
+from tests.results import text_of
 
 HERE = Path(__file__).parent
 
 
 def connect_to(*command: str) -> object:
     return stdio_client(StdioServerParameters(command=PYTHON, args=[str(HERE / "run_proxy.py"), *command]))
-
-
-def text_of(result) -> str:
-    return "\n".join(block.text for block in result.content if block.type == "text")
 
 
 @pytest.mark.anyio

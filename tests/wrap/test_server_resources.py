@@ -13,8 +13,9 @@ from coatcheck.proxy.own_requests import OwnRequests
 from coatcheck.proxy.pending_requests import PendingRequests
 from coatcheck.proxy.server_resources import MAX_REMEMBERED, ServerResources
 from tests.preloaded_python import PYTHON
+from tests.results import reference_in, text_of
 from tests.wrap.resource_server import THEIRS
-from tests.wrap.running import WRAP, reference_in, words, wrapped
+from tests.wrap.running import WRAP, wrapped
 
 pytestmark = pytest.mark.anyio
 SERVER = [PYTHON, str(Path(__file__).with_name("resource_server.py"))]
@@ -22,7 +23,7 @@ OTHERS = "coatcheck://objects/obj_otherwise"
 
 
 async def asked(client: Client) -> list[str]:
-    return json.loads(words(await client.call_tool("asked", {})))
+    return json.loads(text_of(await client.call_tool("asked", {})))
 
 
 @pytest.mark.parametrize("what", ["listed", "template"])
@@ -33,7 +34,7 @@ async def test_a_resource_that_the_server_lists_is_read_from_it(way, what):
             assert (await client.read_resource(THEIRS)).contents[0].text == "the server's own"
             with pytest.raises(MCPError, match="obj_otherwise"):
                 await client.read_resource(OTHERS)
-            reference = reference_in(words(await client.call_tool("text", {})))
+            reference = reference_in(text_of(await client.call_tool("text", {})))
             stored = f"coatcheck://objects/{reference[1:]}"
             assert (await client.read_resource(stored)).contents[0].text == "word " * 5_000
             reads = [each for each in await asked(client) if each.startswith("resources/read")]
@@ -45,7 +46,7 @@ async def test_the_server_is_asked_for_its_lists_once_and_only_where_an_object_i
     lists = ["resources/list", "resources/list", "resources/templates/list"]
     with anyio.fail_after(60), wrapped(way, "--", *SERVER) as connect:
         async with Client(connect(), mode="legacy") as client:
-            reference = reference_in(words(await client.call_tool("text", {})))
+            reference = reference_in(text_of(await client.call_tool("text", {})))
             await client.read_resource(f"coatcheck://objects/{reference[1:]}")
             assert await asked(client) == []
             for _ in range(2):
@@ -86,7 +87,7 @@ def test_a_server_hears_of_subscriptions_to_its_own_resources_alone(connect):
 async def test_a_server_hears_of_streams_for_its_own_resources_alone(way):
     with anyio.fail_after(60), wrapped(way, "--", *SERVER) as connect:
         async with Client(connect(), mode="auto") as client:
-            reference = reference_in(words(await client.call_tool("text", {})))
+            reference = reference_in(text_of(await client.call_tool("text", {})))
             stored = f"coatcheck://objects/{reference[1:]}"
             async with client.listen(resource_subscriptions=[stored, OTHERS]) as nothing_to_hear:
                 assert nothing_to_hear.honored.resource_subscriptions == [stored]
@@ -108,12 +109,12 @@ async def test_behind_a_gateway_too(tmp_path):
     servers.write_text(json.dumps({"mcpServers": {"one": {"command": SERVER[0], "args": SERVER[1:]}}}))
     with anyio.fail_after(60), wrapped("stdio", "--servers", str(servers)) as connect:
         async with Client(connect(), mode="auto") as client:
-            reference = reference_in(words(await client.call_tool("one__text", {})))
+            reference = reference_in(text_of(await client.call_tool("one__text", {})))
             stored, theirs = f"coatcheck://objects/{reference[1:]}", f"one+{THEIRS}"
             async with client.listen(resource_subscriptions=[stored, theirs]) as mixed:
                 assert set(mixed.honored.resource_subscriptions) == {stored, theirs}
                 assert (await anext(mixed)).uri == theirs
-            heard = json.loads(words(await client.call_tool("one__asked", {})))
+            heard = json.loads(text_of(await client.call_tool("one__asked", {})))
             assert f"subscriptions/listen {THEIRS}" in heard
 
 

@@ -17,9 +17,10 @@ import pytest
 from coatcheck.proxy.upstreams import process as process_module
 from tests.ports import is_listening
 from tests.processes import descendants_of, wait_until_computing, wait_until_ended
+from tests.results import reference_in
 from tests.waiting import wait_until, within
 from tests.wrap.conftest import OWN_SPECIAL
-from tests.wrap.running import OWN_WRAP, PATIENCE, reference_in, wrapped_over_http
+from tests.wrap.running import OWN_WRAP, PATIENCE, wrapped_over_http
 
 pytestmark = pytest.mark.anyio
 

@@ -20,8 +20,9 @@ from coatcheck.proxy.line_streams import HIGH_WATER
 from coatcheck.proxy.upstreams.process_connection import ProcessConnection
 from coatcheck.store.tenancy import Tenancy
 from tests.processes import is_running
+from tests.results import reference_in, text_of
 from tests.waiting import until
-from tests.wrap.running import FEATURES, HERE, WRAP, appears, reference_in, words, wrapped_over_http
+from tests.wrap.running import FEATURES, HERE, WRAP, appears, wrapped_over_http
 
 pytestmark = pytest.mark.anyio
 COMMAND = ["--stateless", "--", *FEATURES, "stdio"]
@@ -60,9 +61,9 @@ async def test_clients_of_both_eras_work_and_what_one_keeps_another_uses(server_
         async with Client(server_url, mode=mode) as one, Client(server_url, mode=mode) as other:
             assert "@obj_" in one.instructions
             assert {"length", "object_store_get"} <= {tool.name for tool in (await one.list_tools()).tools}
-            reference = reference_in(words(await one.call_tool("text", {"size": 20_000})))
-            assert words(await other.call_tool("length", {"value": reference})) == "20000"
-            assert words(await one.call_tool("steps", {"count": 3}, progress_callback=on_progress)) == "done"
+            reference = reference_in(text_of(await one.call_tool("text", {"size": 20_000})))
+            assert text_of(await other.call_tool("length", {"value": reference})) == "20000"
+            assert text_of(await one.call_tool("steps", {"count": 3}, progress_callback=on_progress)) == "done"
             assert steps == [1, 2, 3]
             assert (await other.read_resource("demo://greeting")).contents[0].text == "Hello."
             assert "whales" in str((await one.get_prompt("summary", {"subject": "whales"})).messages)
@@ -91,8 +92,8 @@ async def test_there_is_no_stream_and_no_session_to_end(url):
 
 async def test_all_clients_of_a_revision_share_one_server(url):
     async with Client(url, mode="legacy") as one, Client(url, mode="legacy") as other:
-        process = words(await one.call_tool("process", {}))
-        assert words(await other.call_tool("process", {})) == process
+        process = text_of(await one.call_tool("process", {}))
+        assert text_of(await other.call_tool("process", {})) == process
     assert is_running(int(process))
 
 
@@ -123,7 +124,7 @@ async def test_what_only_a_session_could_do_is_refused_in_words(url):
         for tool in ("samples", "roots"):
             with pytest.raises(MCPError, match="cannot be asked: this server runs without sessions"):
                 await client.call_tool(tool, {})
-            assert words(await client.call_tool("length", {"value": "abc"})) == "3"
+            assert text_of(await client.call_tool("length", {"value": "abc"})) == "3"
     for method in ("resources/subscribe", "logging/setLevel", "tasks/list"):
         refused = await ask(url, method, {"uri": "demo://greeting", "level": "info"})
         assert refused.status_code == 200  # a client would take 404 for the end of its session
@@ -160,7 +161,7 @@ async def test_a_server_that_dies_is_reported_and_started_again():
         async with Client(url, mode="legacy") as client:
             with pytest.raises(MCPError, match="exit code 3"):
                 await client.call_tool("die", {})
-            assert words(await client.call_tool("length", {"value": "abc"})) == "3"
+            assert text_of(await client.call_tool("length", {"value": "abc"})) == "3"
 
 
 async def test_a_server_of_the_older_revisions_serves_clients_that_know_both():
@@ -194,7 +195,7 @@ async def test_a_large_call_that_takes_long_keeps_no_call_waiting(feature_url, m
                 group.start_soon(one.call_tool, "waits", {"beside": "x" * 3_000_000, "began": str(mark)})
             for mark in began:
                 await appears(mark)
-            assert words(await other.call_tool("length", {"value": "abc"})) == "3"
+            assert text_of(await other.call_tool("length", {"value": "abc"})) == "3"
             group.cancel_scope.cancel()
 
 

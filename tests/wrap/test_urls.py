@@ -15,15 +15,8 @@ from mcp.shared.exceptions import MCPError
 
 from tests.ports import free_port, wait_until_listening
 from tests.preloaded_python import PYTHON
-from tests.wrap.running import (
-    HERE,
-    WRAP,
-    appears,
-    reference_in,
-    serving,
-    words,
-    wrap_on_stdio,
-)
+from tests.results import reference_in, text_of
+from tests.wrap.running import HERE, WRAP, appears, serving, wrap_on_stdio
 
 pytestmark = pytest.mark.anyio
 
@@ -42,10 +35,10 @@ async def test_a_server_by_url_works_as_one_by_command_does(feature_url, sse_url
             assert client.protocol_version == ("2026-07-28" if mode == "auto" else "2025-11-25")
             tools = {tool.name for tool in (await client.list_tools()).tools}
             assert {"text", "steps", "object_store_get"} <= tools
-            large = words(await client.call_tool("text", {"size": 20_000}))
+            large = text_of(await client.call_tool("text", {"size": 20_000}))
             assert len(large) <= 4_000
-            assert words(await client.call_tool("length", {"value": reference_in(large)})) == "20000"
-            assert words(await client.call_tool("steps", {}, progress_callback=on_progress)) == "done"
+            assert text_of(await client.call_tool("length", {"value": reference_in(large)})) == "20000"
+            assert text_of(await client.call_tool("steps", {}, progress_callback=on_progress)) == "done"
             assert progress == [1, 2, 3]
             assert (await client.read_resource("demo://greeting")).contents[0].text == "Hello."
             assert (await client.get_prompt("summary", {"subject": "it"})).messages[0].content.text == "Summarise it."
@@ -137,10 +130,10 @@ async def test_a_session_that_the_server_forgot_is_opened_again_and_the_call_goe
     with anyio.fail_after(90), contextlib.ExitStack() as servers:
         first = servers.enter_context(serving("streamable-http", port=port, python=sys.executable))
         async with Client(wrap_on_stdio("--url", f"http://127.0.0.1:{port}/mcp"), mode="legacy") as client:
-            assert words(await client.call_tool("process", {})) == str(first.pid)
+            assert text_of(await client.call_tool("process", {})) == str(first.pid)
             servers.close()
             with serving("streamable-http", port=port, python=sys.executable) as second:
-                assert words(await client.call_tool("process", {})) == str(second.pid)
+                assert text_of(await client.call_tool("process", {})) == str(second.pid)
 
 
 class JunkServer(http.server.BaseHTTPRequestHandler):
@@ -189,7 +182,7 @@ async def test_a_call_that_is_cancelled_is_cancelled_at_the_server(tmp_path):
                         await client.call_tool("waits", {})
                     await appears(mark)
                     mark.unlink()
-                    assert words(await client.call_tool("length", {"value": "abc"})) == "3"
+                    assert text_of(await client.call_tool("length", {"value": "abc"})) == "3"
 
 
 async def test_tls_is_checked_against_the_given_certificates(tmp_path):
@@ -208,7 +201,7 @@ async def test_tls_is_checked_against_the_given_certificates(tmp_path):
         url = f"https://localhost:{port}/mcp"
         with anyio.fail_after(60):
             async with Client(wrap_on_stdio("--url", url, "--ca-file", str(certificate))) as client:
-                assert words(await client.call_tool("length", {"value": "abc"})) == "3"
+                assert text_of(await client.call_tool("length", {"value": "abc"})) == "3"
             with pytest.raises(ExceptionGroup):
                 async with Client(wrap_on_stdio("--url", url)):
                     pass
@@ -220,7 +213,7 @@ async def test_tls_is_checked_against_the_given_certificates(tmp_path):
 async def test_a_result_of_many_megabytes_comes_through(feature_url):
     with anyio.fail_after(60):
         async with Client(wrap_on_stdio("--url", feature_url, "--never-keep", "text")) as client:
-            assert len(words(await client.call_tool("text", {"size": 5_000_000}))) == 5_000_000
+            assert len(text_of(await client.call_tool("text", {"size": 5_000_000}))) == 5_000_000
 
 
 def make_certificate(folder):
