@@ -19,7 +19,7 @@ from mcp import Client, StdioServerParameters, stdio_client
 from terminal import Terminal
 
 from coatcheck.toolsets.deepset.client import DeepsetClient, Page, sent
-from demo import ratio, reference_in, spelled, tokens
+from demo import formatted, ratio, reference_in, tokens
 
 PIPELINE = "support-answers"
 ERRORS = "[.data[].message] | group_by(.) | map({message: .[0], count: length}) | sort_by(-.count)"
@@ -177,7 +177,7 @@ class DeepsetDemo:
             raise DemoError(f"{tool}: {answer}")
         self.shown.append(answer)
         self.terminal.line()
-        self.terminal.call(tool, [spelled({key: value}) for key, value in arguments.items()], answer)
+        self.terminal.call(tool, [formatted({key: value}) for key, value in arguments.items()], answer)
         if on_platform is not None:
             whole = await on_platform()
             data = [sent(item) for item in whole.data] if isinstance(whole, Page) else sent(whole)
