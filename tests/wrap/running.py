@@ -42,9 +42,9 @@ def serving(*arguments: str, port: int, python: str = PYTHON, **environment: str
 
 
 @contextlib.contextmanager
-def wrapped_over_http(*arguments: str, wrap: list[str] = WRAP, **environment: str):
-    """Run ``coatcheck wrap`` on a free port; gives the process, its URL and what it wrote to stderr."""
-    command = [*wrap, "--transport", "streamable-http", "--port", "0", *arguments]
+def wrapped_over_http(*arguments: str, wrap: list[str] = WRAP, port: int = 0, **environment: str):
+    """Run ``coatcheck wrap`` on a port, by default a free one; gives the process, its URL and what it wrote to stderr."""
+    command = [*wrap, "--transport", "streamable-http", "--port", str(port), *arguments]
     process = subprocess.Popen(
         command, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, env={**os.environ, **QUIET, **environment}
     )

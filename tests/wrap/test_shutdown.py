@@ -268,9 +268,15 @@ class Session:
         return self.post({"jsonrpc": "2.0", "id": tool, "method": "tools/call", "params": params}).text
 
 
-def test_a_file_of_servers_that_starts_itself_is_refused(connect, tmp_path):
+@pytest.mark.parametrize(
+    "before",
+    [[], ["env", "-i"], ["sh", "-c", 'env -i "$@"; exit', "sh"]],
+    ids=["directly", "without its environment", "through a shell"],
+)
+def test_a_file_of_servers_that_starts_itself_is_refused(connect, tmp_path, before):
     servers = tmp_path / "servers.json"
-    entry = {"command": OWN_WRAP[0], "args": [*OWN_WRAP[1:], "--servers", str(servers)]}
+    command = [*before, *OWN_WRAP, "--servers", str(servers)]
+    entry = {"command": command[0], "args": command[1:]}
     servers.write_text(json.dumps({"mcpServers": {"again": entry}}))
     client = connect(wrapped=False, command=[*OWN_WRAP, "--servers", str(servers)])
     client.ask("initialize", HELLO)

@@ -1,6 +1,8 @@
 """coatcheck behind coatcheck: the inner one recognises the outer one, which is nearer the model and does the work."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
+from secrets import token_hex
 from typing import Any
 
 from coatcheck.calls.host_profiles import CLIENT_CAPABILITIES
@@ -10,29 +12,78 @@ HANDSHAKES = frozenset({"initialize", "server/discover"})
 NESTED_HEADER = "coatcheck-client"
 """HTTP header that a coatcheck sends upstream: a server without sessions does not see its client capabilities."""
 
+MAX_CHAIN = 16
+"""Maximum number of coatchecks between a client and a server."""
+
+_CHAIN = "chain"
+_TOKEN = token_hex(8)
+
+
+def own_id() -> str:
+    """Return what identifies this process to itself when one of its own requests comes back to it."""
+    return f"{_TOKEN}{os.getpid():x}"  # Forked processes share the token.
+
+
+def _announcement(capabilities: Any) -> Any:
+    experimental = capabilities.get("experimental") if isinstance(capabilities, Mapping) else None
+    return experimental.get(CAPABILITY) if isinstance(experimental, Mapping) else None
+
 
 def announces_coatcheck(capabilities: Any) -> bool:
     """Whether the capabilities of a client or a server contain ``experimental.coatcheck``."""
-    experimental = capabilities.get("experimental") if isinstance(capabilities, Mapping) else None
-    return isinstance(experimental, Mapping) and experimental.get(CAPABILITY) is not None
+    return _announcement(capabilities) is not None
 
 
-def with_announcement(capabilities: Any) -> dict[str, Any]:
-    """Add ``experimental.coatcheck`` to capabilities."""
+def _chain_in(capabilities: Any) -> list[str]:
+    announcement = _announcement(capabilities)
+    chain = announcement.get(_CHAIN) if isinstance(announcement, Mapping) else None
+    return [each for each in chain if isinstance(each, str)] if isinstance(chain, list) else []
+
+
+def with_announcement(capabilities: Any, chain: Sequence[str] = ()) -> dict[str, Any]:
+    """Add ``experimental.coatcheck`` to capabilities, with the ids of the coatchecks between client and server.
+
+    Args:
+        capabilities: The capabilities, which may announce outer coatchecks.
+        chain: The ids of the outer ones, if the capabilities do not announce them.
+    """
     original = dict(capabilities) if isinstance(capabilities, Mapping) else {}
     experimental = original.get("experimental")
-    return {**original, "experimental": {**(experimental if isinstance(experimental, Mapping) else {}), CAPABILITY: {}}}
+    outer = _chain_in(original) or list(chain)
+    announced = {CAPABILITY: {_CHAIN: outer if own_id() in outer else [*outer, own_id()]}}
+    return {**original, "experimental": {**(experimental if isinstance(experimental, Mapping) else {}), **announced}}
+
+
+def _client_capabilities(message: Mapping[str, Any]) -> Any:
+    params = message.get("params")
+    if not isinstance(params, Mapping):
+        return None
+    if message.get("method") == "initialize":
+        return params.get("capabilities")
+    meta = params.get("_meta")
+    return meta.get(CLIENT_CAPABILITIES) if isinstance(meta, Mapping) else None
 
 
 def is_from_coatcheck(message: Mapping[str, Any]) -> bool:
     """Whether a request announces another coatcheck: in ``initialize``, or in ``_meta`` in a stateless revision."""
-    params = message.get("params")
-    if not isinstance(params, Mapping):
-        return False
-    if message.get("method") == "initialize":
-        return announces_coatcheck(params.get("capabilities"))
-    meta = params.get("_meta")
-    return isinstance(meta, Mapping) and announces_coatcheck(meta.get(CLIENT_CAPABILITIES))
+    return announces_coatcheck(_client_capabilities(message))
+
+
+def chain_of(message: Mapping[str, Any]) -> list[str]:
+    """Return the ids of the coatchecks that a request has passed, the outermost first."""
+    return _chain_in(_client_capabilities(message))
+
+
+def loop_in(chain: Sequence[str]) -> str:
+    """Explain why a request that has passed these coatchecks must not be forwarded; ``""`` if it may be."""
+    if own_id() in chain:
+        return (
+            "This coatcheck is its own upstream: a server that it wraps leads back to it. Correct its --url, or the "
+            "entry in the file of servers."
+        )
+    if len(chain) >= MAX_CHAIN:
+        return f"This request has passed {MAX_CHAIN} coatchecks already: one of them probably leads back to itself."
+    return ""
 
 
 def params_with_announcement(message: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from coatcheck.calls.host_profiles import client_of_initialize
 from coatcheck.calls.limits import CallBudget
-from coatcheck.calls.nesting import HANDSHAKES, announces_coatcheck, is_from_coatcheck
+from coatcheck.calls.nesting import HANDSHAKES, announces_coatcheck, chain_of, is_from_coatcheck, loop_in
 from coatcheck.calls.prepared_call import has_filter
 from coatcheck.codec import adump_line
 from coatcheck.codec.tool_results import text_result
@@ -169,6 +169,9 @@ class Conversation:
         if is_request(message):
             work: Any = None
             key = id_of(message)
+            if loop := loop_in(chain_of(message)):
+                self._to_client(to_line(jsonrpc.error_response(message["id"], loop)))
+                return
             if message["method"] == CALL and self._must_open(message, line):
                 work = self._prepare_call
             elif self._results.has_tools and concerns_objects(message) and not self._is_passing(message):

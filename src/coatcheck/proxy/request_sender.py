@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from coatcheck.calls.nesting import params_with_announcement
+from coatcheck.calls.nesting import is_from_coatcheck, params_with_announcement
 from coatcheck.codec import adump_line
 from coatcheck.proxy.background_tasks import BackgroundTasks
 from coatcheck.proxy.jsonrpc import PARSED_AT_ONCE, Message
@@ -35,7 +35,8 @@ class RequestSender:
 
     def send(self, line: bytes, request: Message) -> None:
         """Send a request; add our announcement if it contains client capabilities."""
-        params = None if self._passes(request) else params_with_announcement(request)
+        announces = not self._passes(request) or is_from_coatcheck(request)  # which is extended by our id
+        params = params_with_announcement(request) if announces else None
         if params is None:
             self._to_server(line, request)
         elif self._reencoded:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from coatcheck import __version__
 from coatcheck.calls.interceptor import Interceptor
-from coatcheck.calls.nesting import NESTED_HEADER, announces_coatcheck, with_announcement
+from coatcheck.calls.nesting import NESTED_HEADER, announces_coatcheck, chain_of, with_announcement
 from coatcheck.errors import CoatcheckError, UpstreamError
 from coatcheck.proxy.front.sessionless_requests import SessionlessRequests
 from coatcheck.proxy.front.shared_connection import RequestStream, SharedConnection
@@ -61,19 +61,20 @@ class LegacySharedConnection(SharedConnection):
         """
         if self._handshake_message is None or (self._handshake_message.done() and not self._answer):
             connection = self._started()
-            self._handshake_message = asyncio.ensure_future(self._handshake(connection))
+            self._handshake_message = asyncio.ensure_future(self._handshake(connection, chain_of(request)))
         try:
             response = await asyncio.wait_for(asyncio.shield(self._handshake_message), HANDSHAKE_TIMEOUT)
         except TimeoutError:
             raise UpstreamError(f"The server did not answer within {HANDSHAKE_TIMEOUT:g} s; try again.") from None
         return None if "result" in response else {**response, "id": request["id"]}
 
-    async def _handshake(self, connection: UpstreamConnection) -> Message:
+    async def _handshake(self, connection: UpstreamConnection, chain: list[str]) -> Message:
         answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         broken = error_response(None, "The server's initialize response is not JSON.")
         stream = self.stream(lambda line: None if answer.done() else answer.set_result(parse(line) or broken))
         us = {"name": "coatcheck", "version": __version__}
-        params = {"protocolVersion": self._version, "capabilities": with_announcement({}), "clientInfo": us}
+        capabilities = with_announcement({}, chain)
+        params = {"protocolVersion": self._version, "capabilities": capabilities, "clientInfo": us}
         super().send(stream, {"jsonrpc": "2.0", "id": 0, "method": INITIALIZE, "params": params})
         response = await answer
         if isinstance(response.get("result"), dict) and self._connection is connection:

@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 from coatcheck.calls.host_profiles import CLIENT_INFO
 from coatcheck.calls.interceptor import Interceptor
 from coatcheck.calls.limits import CallBudgets
+from coatcheck.calls.nesting import NESTED_HEADER, chain_of, loop_in
 from coatcheck.codec import dump_json
 from coatcheck.errors import UpstreamError
 from coatcheck.mcp_server.middleware import current_caller
@@ -97,7 +98,7 @@ class SessionlessRequests(ABC):
             return
         body = (await receive())["body"]
         message = await self._parsed_partially(body) or await parse_long(body)
-        answer = await self._check(message, request)
+        answer = self._loop(message, request) or await self._check(message, request)
         if answer is None:
             shared = self._connection_for(message, request)
             with self._scopes.enter(current_caller(over_network=True)):
@@ -108,6 +109,12 @@ class SessionlessRequests(ABC):
             await _respond(dump_json(answer), send, self.own_statuses)
         else:
             await Response(status_code=202)(scope, receive, send)
+
+    def _loop(self, message: Any, request: Request) -> Message | None:
+        """Return an error if the request has passed this coatcheck before."""
+        chain = [request.headers.get(NESTED_HEADER, ""), *(chain_of(message) if isinstance(message, dict) else ())]
+        loop = loop_in(chain) if is_request(message) else ""
+        return error_response(message["id"], loop) if loop else None
 
     def _is_from_coatcheck(self, request: Request) -> bool:
         """Whether an outer coatcheck sends the request, where its body cannot show this."""

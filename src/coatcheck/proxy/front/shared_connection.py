@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from coatcheck.calls.nesting import announces_coatcheck
+from coatcheck.calls.nesting import announces_coatcheck, params_with_announcement
 from coatcheck.errors import UpstreamError
 from coatcheck.proxy.jsonrpc import (
     INTERNAL_ERROR,
@@ -127,7 +127,8 @@ class SharedConnection:
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         stream = self.stream(lambda line: None if answer.done() else answer.set_result(line))
         meta = {key: value for key, value in meta_of(request).items() if key != PROGRESS_TOKEN}
-        self.send(stream, {"jsonrpc": "2.0", "id": 0, "method": DISCOVER, "params": {"_meta": meta}})
+        probe: Message = {"jsonrpc": "2.0", "id": 0, "method": DISCOVER, "params": {"_meta": meta}}
+        self.send(stream, {**probe, "params": params_with_announcement(probe) or probe["params"]})
         try:
             response = parse(await asyncio.wait_for(answer, PROBE_TIMEOUT)) or {}
         except TimeoutError:

@@ -8,7 +8,7 @@ from enum import Enum
 from functools import partial
 from typing import Any, Protocol
 
-from coatcheck.calls.nesting import with_announcement
+from coatcheck.calls.nesting import chain_of, with_announcement
 from coatcheck.errors import UpstreamError, quoted
 from coatcheck.proxy.background_tasks import MAX_BYTES_IN_PROGRESS, BackgroundTasks
 from coatcheck.proxy.gateway.names import may_name_resources, may_name_tasks
@@ -212,7 +212,7 @@ class Upstream:
                 return  # The client will retry with `initialize`, which is better than our own.
             params = {
                 "protocolVersion": SESSION_VERSIONS[-1],
-                "capabilities": with_announcement(stateless_capabilities(client)),
+                "capabilities": with_announcement(stateless_capabilities(client), chain_of(client)),
                 "clientInfo": client_info(client),
             }
         answer = await self.ask("initialize", params if isinstance(params, dict) else {})

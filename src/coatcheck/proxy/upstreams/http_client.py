@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from coatcheck.calls.nesting import NESTED_HEADER
+from coatcheck.calls.nesting import NESTED_HEADER, own_id
 from coatcheck.errors import UpstreamError, quoted, quoted_name
 from coatcheck.proxy.jsonrpc import parse, to_line, without_mark
 from coatcheck.proxy.upstreams.base import OnMessage, OnPressure
@@ -203,7 +203,7 @@ def open_client(
     try:
         context = ssl.create_default_context(cafile=ca_file) if ca_file is not None else True
         return httpx2.AsyncClient(
-            headers={"accept-encoding": "gzip, deflate", NESTED_HEADER: "1", **headers},
+            headers={"accept-encoding": "gzip, deflate", NESTED_HEADER: own_id(), **headers},
             auth=auth,
             verify=context,
             timeout=httpx2.Timeout(CONNECT_TIMEOUT, read=None),

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from coatcheck.errors import UpstreamError, excerpt, quoted
+from coatcheck.proxy.upstreams.process_ancestry import starts_itself
 
 STDERR_TAIL = 2_000
 """Bytes of the server's stderr that are kept for error messages."""
@@ -210,7 +211,7 @@ def _ancestors_with(command: Sequence[str], folder: str | None) -> str:
     """
     own = f"{zlib.crc32(repr((tuple(command), folder)).encode()):08x}"
     ancestors = os.environ.get(ANCESTORS, "").split()
-    if ancestors.count(own) or len(ancestors) >= MAX_NESTING:
+    if ancestors.count(own) or len(ancestors) >= MAX_NESTING or starts_itself():
         raise UpstreamError(
             f'The server "{excerpt(command[0])}" starts itself: its command runs the same coatcheck wrap again. '
             "Name the server's own command there, or take the entry out of the file of servers."
