@@ -5,10 +5,11 @@ name is loaded at first use, so ``import coatcheck`` stays cheap. All other modu
 """
 
 import sys
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # That of ``typing``, which is slow to load.
 if TYPE_CHECKING:
+    from typing import Any
+
     from coatcheck.backends import InMemoryBackend as InMemoryBackend
     from coatcheck.backends import ObjectStoreBackend as ObjectStoreBackend
     from coatcheck.backends import RedisBackend as RedisBackend
@@ -132,9 +133,11 @@ _MODULES = {
 """Name → the public module that defines it."""
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module  # slow to load
+
     found = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
     globals()[name] = found
     return found

@@ -1,8 +1,24 @@
-"""``python -m coatcheck`` is the command line."""
+"""``coatcheck`` and ``python -m coatcheck``: the command line."""
 
+import os
+import signal
 import sys
 
-from coatcheck.cli import main
+
+def main() -> int:
+    """Run the command line; a signal during its imports ends it without a traceback."""
+    is_default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if is_default:
+        signal.signal(signal.SIGINT, lambda number, _frame: os._exit(128 + number))
+    from coatcheck.cli import main as run
+
+    if sys.argv[1:2] != ["wrap"]:  # which starts a server before its imports, and handles signals itself
+        import coatcheck.cli.app  # noqa: F401
+
+        if is_default:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+    return run()
+
 
 if __name__ == "__main__":
     sys.exit(main())

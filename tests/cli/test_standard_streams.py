@@ -99,3 +99,24 @@ def test_commands_work_with_an_undecodable_path_and_an_ascii_stdout(tmp_path):
         for command in (["status"], ["doctor"]):
             done = subprocess.run([*COATCHECK, *command], capture_output=True, env=environment, timeout=60)
             assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("command", [["wrap", "--", "cat"], ["serve"], ["doctor"]], ids=["wrap", "serve", "doctor"])
+def test_a_signal_during_the_imports_gives_no_traceback(command):
+    process = subprocess.Popen(
+        [sys.executable, "-X", "importtime", "-m", "coatcheck", *command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        said = []
+        for line in process.stderr:
+            said.append(line)
+            if line.split("|")[-1].strip() == "typing":
+                break
+        process.send_signal(signal.SIGINT)
+        said.append(process.communicate(timeout=60)[1])
+    assert process.returncode == 130
+    assert "Traceback" not in "".join(said)
