@@ -9,7 +9,8 @@ from mcp.shared.exceptions import MCPError
 
 from coatcheck.calls.nesting import MAX_CHAIN, chain_of, loop_in, params_with_announcement
 from tests.ports import free_port
-from tests.wrap.running import FEATURES, OWN_WRAP, words, wrap_on_stdio, wrapped_over_http
+from tests.results import text_of
+from tests.wrap.running import FEATURES, OWN_WRAP, wrap_on_stdio, wrapped_over_http
 
 pytestmark = pytest.mark.anyio
 SAYS = "is its own upstream"
@@ -52,7 +53,7 @@ async def test_of_a_gateway_the_other_servers_work(flags, mode, tmp_path):
     with wrapped_over_http("--servers", str(servers), *flags, port=port) as (_, url, _said), anyio.fail_after(60):
         async with Client(url, mode=mode) as client:
             assert "other__text" in [tool.name for tool in (await client.list_tools()).tools]
-            assert SAYS in words(await client.call_tool("coatcheck_servers", {}))
+            assert SAYS in text_of(await client.call_tool("coatcheck_servers", {}))
 
 
 def test_a_chain_of_many_is_refused_and_its_own_id_stands_in_it_once():
