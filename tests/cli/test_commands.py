@@ -7,6 +7,7 @@ from typing import Any
 
 import anyio
 import pytest
+import redis
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
@@ -154,6 +155,32 @@ def test_doctor_reports_faults_and_fails():
     assert done.returncode == 1
     assert re.search(r"store +failed .*127\.0\.0\.1:1", done.stdout)
     assert re.search(r"sandbox +ok", done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("denied", "says"), [("set", "does not let this user"), ("getrange", "does not let"), ("unlink", "does not let")]
+)
+def test_doctor_finds_that_a_user_of_redis_lacks_a_right(redis_server, denied, says):
+    with redis.Redis.from_url(redis_server.url) as bare:
+        bare.acl_setuser(
+            "few", enabled=True, reset=True, categories=["+@all"], commands=[f"-{denied}"], keys=["*"], nopass=True
+        )
+        before = bare.dbsize()
+        url = redis_server.url.replace("redis://", "redis://few:any@")
+        done = run("doctor", env={"COATCHECK_OBJECT_STORE_BACKEND": "redis", "COATCHECK_REDIS_URL": url})
+        assert bare.dbsize() == before + (denied == "unlink")
+        bare.acl_deluser("few")
+    assert done.returncode == 1
+    assert re.search(rf"store +failed .*{says}", done.stdout)
+
+
+def test_doctor_finds_that_nothing_can_be_stored_and_leaves_nothing_behind(tmp_path):
+    file = ["--object-store-backend", "sqlite", "--sqlite-path", str(tmp_path / "objects.sqlite")]
+    done = run("doctor", *file, "--max-object-bytes", "1")
+    assert done.returncode == 1
+    assert re.search(r"store +failed .*more than the 1 bytes an object may have", done.stdout)
+    assert run("doctor", *file).returncode == 0
+    assert "no objects are stored" in run("objects", "ls", "--all-namespaces", *file).stderr
 
 
 def test_no_color_is_respected_on_a_terminal():

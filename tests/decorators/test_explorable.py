@@ -1,5 +1,6 @@
 """Results that are stored: what the caller receives, and what the store contains."""
 
+import functools
 import inspect
 import typing
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -169,13 +170,15 @@ def test_an_exception_of_a_generator_reaches_the_caller(store: ObjectStore) -> N
     assert store.list() == []
 
 
-@pytest.mark.anyio
-async def test_an_async_generator_is_refused_with_a_suggestion(store: ObjectStore) -> None:
+@pytest.mark.parametrize("decorate", [explorable, explorable_and_referenceable])
+def test_an_async_generator_is_refused_where_it_is_decorated(store: ObjectStore, decorate: Any) -> None:
     async def numbers() -> AsyncIterator[int]:
         yield 1
 
     with pytest.raises(TypeError, match=r"numbers\(\) gives an async generator.*return a list"):
-        explorable(object_store=store)(numbers)()
+        decorate(object_store=store)(numbers)
+    with pytest.raises(TypeError, match=r"gives an async generator"):
+        decorate(object_store=store)(functools.partial(numbers))()
     assert store.list() == []
 
 

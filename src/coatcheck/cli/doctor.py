@@ -31,6 +31,9 @@ def run_doctor(flags: SettingsFlags, *, mermaid: bool) -> int:
         return asyncio.run(_examine(flags))
 
 
+_SAMPLE = "a value that is deleted at once"
+
+
 async def _examine(flags: SettingsFlags) -> int:
     packages = ", ".join(f"{name} {version(name)}" for name in ("mcp", "dependency-injector", "pydantic", "orjson"))
     typer.echo(f"coatcheck {__version__}, Python {platform.python_version()}, {packages}\n")
@@ -54,6 +57,7 @@ async def _examine(flags: SettingsFlags) -> int:
             line(type(getattr(backend, "backend", backend)).__name__)
         with report.line("store") as line:
             line(f"{store_location(settings)} answers in {await _milliseconds(container.store().aping):.1f} ms")
+            await _store_and_delete(container.store())
         # An unavailable store does not affect the sandbox.
         with report.line("sandbox") as line, container.store.override(ObjectStore(InMemoryBackend())):
             line(f"a worker started and answered in {await _milliseconds(lambda: _query(container)):.0f} ms")
@@ -64,6 +68,16 @@ async def _examine(flags: SettingsFlags) -> int:
         f"\nProviders: name, kind ← what it is made from (what it looks up at each call)\n\n{draw_text(container)}"
     )
     return 1 if report.failed else 0
+
+
+async def _store_and_delete(store: ObjectStore) -> None:
+    """Use the store as a server does: a server that answers may lack a right, memory, or space on the disk."""
+    object_id = await store.aput(_SAMPLE, tool="coatcheck doctor")
+    try:
+        if await store.aget(object_id) != _SAMPLE:
+            raise CoatcheckError("A value that was just stored cannot be read: it was evicted, or has expired.")
+    finally:
+        await store.adelete(object_id)
 
 
 async def _query(container: Container) -> None:

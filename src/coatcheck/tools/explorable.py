@@ -66,6 +66,7 @@ def explorable(*, object_store: StoreSource, explorer: ExplorerSource | None = N
 
     def decorate(func: Callable[..., Any]) -> Callable[..., Any]:
         spec = signature_of(func)
+        _refuse_async_generator(inspect.isasyncgenfunction(func), spec.name)
         doc = with_note(spec.doc, _NOTE)
 
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -96,12 +97,16 @@ def keeps_results(func: object) -> bool:
 
 def _collected(result: Any, spec: FunctionSignature) -> Any:
     """Run a generator to its end here, so that its exceptions are raised as those of the function."""
-    if inspect.isasyncgen(result):
+    _refuse_async_generator(inspect.isasyncgen(result), spec.name)
+    return list(result) if inspect.isgenerator(result) else result
+
+
+def _refuse_async_generator(is_one: bool, name: str) -> None:
+    if is_one:
         raise TypeError(
-            f"{spec.name}() gives an async generator, which cannot be kept: make it collect what it yields "
+            f"{name}() gives an async generator, which cannot be kept: make it collect what it yields "
             "and return a list."
         )
-    return list(result) if inspect.isgenerator(result) else result
 
 
 def _mcp_types() -> Any:
@@ -141,6 +146,7 @@ def explorable_and_referenceable(
     refer = referenceable(object_store=object_store, explorer=provide)
 
     def decorate(func: Callable[..., Any]) -> Callable[..., Any]:
+        _refuse_async_generator(inspect.isasyncgenfunction(func), getattr(func, "__name__", "the function"))
         return keep(refer(func))
 
     return cast("ExplorableDecorator", decorate)
