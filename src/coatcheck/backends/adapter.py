@@ -30,11 +30,7 @@ def as_backend(candidate: ObjectStoreBackend) -> "SafeBackend":
 
 
 class BackendAdapter(Backend):
-    """Adds defaults to a backend that has the four required methods and possibly some of the optional ones.
-
-    Args:
-        plain: The backend to adapt.
-    """
+    """Adds defaults to a backend that has the four required methods and possibly some of the optional ones."""
 
     def __init__(self, plain: ObjectStoreBackend) -> None:
         self._plain = plain

@@ -28,10 +28,7 @@ def _aforwarded(name: str) -> Any:
 
 
 class BackendWrapper(Backend):
-    """Forwards every call to the wrapped backend.
-
-    Args:
-        backend: The wrapped backend, with the full interface (see `coatcheck.backends.as_backend`).
+    """Forwards every call to a backend that has the full interface (see `coatcheck.backends.as_backend`).
 
     Attributes:
         backend: The wrapped backend.

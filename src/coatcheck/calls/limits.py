@@ -99,11 +99,7 @@ class CallBudget:
 
 
 class CallBudgets:
-    """The budgets of many callers, for transports without sessions.
-
-    Args:
-        most: Budgets that are kept at once.
-    """
+    """The budgets of many callers, for transports without sessions."""
 
     def __init__(self, most: int = MOST_BUDGETS) -> None:
         self._most = most

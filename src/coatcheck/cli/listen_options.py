@@ -130,10 +130,7 @@ class ListenFlags:
         return Listening(self.transport, self.host, self.port, self.unprotected, authenticated, self.stateless)
 
     def authentication(self, of_toolsets: Iterable[Any] = ()) -> "Authentication | None":
-        """Create the verifier; ``None`` without an option or a toolset's verifier.
-
-        Args:
-            of_toolsets: The verifiers of toolsets, ``None`` for a toolset without one.
+        """Create the verifier, or take a toolset's; ``None`` without an option or a toolset's verifier.
 
         Raises:
             SettingsError: There are two verifiers, or the value of an option is invalid.

@@ -132,11 +132,7 @@ def plan_add(file: ConfigFile, name: str, entry: Mapping[str, Any]) -> Plan:
 
 
 def plan_uninstall(file: ConfigFile, only: Collection[str] = ()) -> Plan:
-    """Plan how a file is restored; later changes in it stay.
-
-    Args:
-        file: The file.
-        only: Names of the servers to unwrap; empty: all.
+    """Plan how a file, or only some servers of it, are restored; later changes in it stay.
 
     Raises:
         ConfigFileError: The file cannot be read or parsed.

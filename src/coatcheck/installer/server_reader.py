@@ -80,11 +80,7 @@ def is_disabled(entry: Any) -> bool:
 
 
 def read_server(entry: Any, fill: Fill = str) -> ServerDefinition:
-    """Read a server.
-
-    Args:
-        entry: Its value in the file.
-        fill: Fills in variables in every value.
+    """Read the entry of a server; ``fill`` fills in the variables of its values.
 
     Raises:
         UnreadableServer: It is not a server, or needs information that only the client has.

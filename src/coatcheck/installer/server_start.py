@@ -43,12 +43,7 @@ class Start:
 
 
 def try_start(entry: Any, timeout: float = TIMEOUT) -> Start:
-    """Start a server, send ``initialize``, and stop it.
-
-    Args:
-        entry: The server's value in a client's file.
-        timeout: Seconds within which it must answer.
-    """
+    """Start the server of an entry, send ``initialize``, and stop it; it must answer within the timeout."""
     try:
         server = read_server(entry, fill_variables(os.environ, home_folder))
     except UnreadableServer as error:

@@ -132,12 +132,7 @@ def reverse(text: str, edits: Sequence[Edit]) -> list[Edit]:
 
 
 def removals(spans: Sequence[tuple[int, int]], numbers: Collection[int]) -> list[Edit]:
-    """Return the edits that remove some items of a list, with the commas that separate them.
-
-    Args:
-        spans: Where each item begins and ends.
-        numbers: Which ones go.
-    """
+    """Return the edits that remove the numbered items of a list, with the commas that separate them."""
     kept = [number for number in range(len(spans)) if number not in numbers]
     if not kept:
         return [Edit(spans[0][0], spans[-1][1], "")] if spans else []

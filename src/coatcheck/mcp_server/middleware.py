@@ -56,11 +56,7 @@ def scope_of_token(token: AccessToken) -> Caller:
 
 
 class TenancyMiddleware:
-    """Handles every request in its caller's namespace.
-
-    Args:
-        tenancy: Returns the tenancy; called at each message.
-    """
+    """Handles every request in its caller's namespace."""
 
     def __init__(self, tenancy: Callable[[], Tenancy]) -> None:
         self._tenancy = tenancy

@@ -78,12 +78,7 @@ def add_monitoring(server: MCPServer[Any], container: MonitoredContainer) -> Non
 
 
 class Monitored:
-    """An ASGI application with additional routes.
-
-    Args:
-        application: Handles all other requests.
-        routes: The routes, which take precedence.
-    """
+    """An ASGI application with additional routes, which take precedence."""
 
     def __init__(self, application: ASGIApp, routes: Sequence[Route]) -> None:
         self._application = application

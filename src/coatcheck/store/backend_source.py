@@ -34,13 +34,10 @@ class BackendInUse(NamedTuple):
 
 
 class BackendSource:
-    """Returns the backend for each operation.
+    """Returns the backend for each operation, from a backend or a provider of one.
 
     The begin and end of an override take effect at the next operation. Checking for one costs an attribute comparison,
     a twentieth of a call of the provider.
-
-    Args:
-        source: A backend, or a provider of one.
     """
 
     def __init__(self, source: BackendLike) -> None:

@@ -59,9 +59,6 @@ class Observer(Protocol):
 class Observation:
     """Forwards the events of one store.
 
-    Args:
-        savings: Counts the characters that previews save, if they are recorded.
-
     Attributes:
         observer: Receives the events; ``None`` without one.
     """

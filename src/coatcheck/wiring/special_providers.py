@@ -37,11 +37,7 @@ class SettingsInput(Dependency):
 
 
 class CachedProvider(Generic[T]):
-    """Caches the object of a provider, and calls the provider again after an override begins or ends.
-
-    Args:
-        provider: A provider of a container.
-    """
+    """Caches the object of a provider, and calls the provider again after an override begins or ends."""
 
     def __init__(self, provider: Any) -> None:
         self._provider: Callable[[], T] = provider

@@ -28,9 +28,6 @@ class DiskSpace:
     A value is written twice, to the log and to the file. A log that cannot be copied into the file grows with each
     write, including deletions, so on a full disk nothing could be deleted. Therefore a value is refused before it is
     written unless there is space for both, and a reserve file is removed if a write finds no space.
-
-    Args:
-        path: The file of the store.
     """
 
     def __init__(self, path: Path) -> None:

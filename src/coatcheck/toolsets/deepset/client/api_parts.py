@@ -85,10 +85,7 @@ class WorkspaceApi(Api):
 
 
 async def all_items(fetch: Callable[[str | None], Awaitable[Page[Model]]]) -> AsyncIterator[Model]:
-    """Return the items of all pages.
-
-    Args:
-        fetch: Returns the page after a cursor; ``None`` is the first.
+    """Return the items of all pages; ``fetch`` returns the page after a cursor, the first for ``None``.
 
     Raises:
         UnexpectedAnswer: The platform returns the same cursor twice, so that the list would not end.

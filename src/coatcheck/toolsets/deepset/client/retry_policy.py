@@ -39,12 +39,7 @@ class RetryPolicy:
 
 
 def may_repeat(status: int, *, repeatable: bool) -> bool:
-    """Whether a request with this response may be sent again.
-
-    Args:
-        status: The HTTP status.
-        repeatable: Whether the request is idempotent.
-    """
+    """Whether a request with this HTTP status may be sent again."""
     return status in RETRIED_ALWAYS or (repeatable and status in RETRIED_IF_REPEATABLE)
 
 

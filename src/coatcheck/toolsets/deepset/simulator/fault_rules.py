@@ -71,11 +71,7 @@ _HOW = f"It has words of key=value, with these keys: {', '.join(FaultRule.model_
 
 
 class FaultRules:
-    """The rules in force; they may be changed while the simulator runs.
-
-    Args:
-        rules: The rules to begin with.
-    """
+    """The rules in force; they may be changed while the simulator runs."""
 
     def __init__(self, rules: Iterable[FaultRule] = ()) -> None:
         self._lock = threading.Lock()

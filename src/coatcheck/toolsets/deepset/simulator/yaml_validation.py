@@ -16,11 +16,7 @@ Fault = dict[str, Any]
 
 
 def check_configuration(text: str, kind: Kind) -> Mapping[str, Any]:
-    """Parse a configuration.
-
-    Args:
-        text: The YAML.
-        kind: Whether it is a query pipeline or an index.
+    """Parse the YAML of a query pipeline or an index.
 
     Raises:
         ApiFault: 422 where it is no YAML, 400 where it is no valid configuration; ``details`` lists every fault.
