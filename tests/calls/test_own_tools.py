@@ -3,8 +3,7 @@ from typing import Annotated
 import pytest
 from pydantic import Field
 
-from coatcheck.calls.built_in_tools import own_tool
-from coatcheck.calls.own_arguments import normalized_arguments
+from coatcheck.calls.built_in_tools import normalized_arguments, own_tool
 from coatcheck.codec.tool_results import text_result
 from coatcheck.errors import ArgumentRejected, ObjectNotFound
 

@@ -10,7 +10,6 @@ from coatcheck.arguments.lookup import Lookup
 from coatcheck.arguments.output_schemas import allow_stored
 from coatcheck.arguments.resolver import Resolver
 from coatcheck.calls.built_in_tools import OwnTool
-from coatcheck.calls.call_errors import as_result, with_words_of
 from coatcheck.calls.host_profiles import (
     UI_KEYS,
     UNKNOWN_CLIENT,
@@ -26,9 +25,10 @@ from coatcheck.calls.instructions import instructions_for
 from coatcheck.calls.limits import ALWAYS_FREE, CallBudget, Limits
 from coatcheck.calls.prepared_call import PreparedCall, with_filter_parameter, without_filter
 from coatcheck.calls.result_keeper import Origin, ResultKeeper
+from coatcheck.calls.result_plan import all_text
 from coatcheck.calls.stored_resources import object_id_of, read_object
 from coatcheck.codec import PART_LEVELS, Spliced, amap, dump_json, is_deeper
-from coatcheck.codec.tool_results import Result, structured_of
+from coatcheck.codec.tool_results import Result, structured_of, text_block, wire_result
 from coatcheck.errors import ArgumentRejected, ObjectNotFound
 from coatcheck.explorer import Explorer
 from coatcheck.explorer.tool_names import listed_as
@@ -40,6 +40,9 @@ MOST_UNLISTED = 1_000
 """Unlisted tools whose types are cached."""
 
 FilterArgument: TypeAlias = Literal["off", "accepted", "advertised"]
+
+CODES_FOR_CLIENTS = frozenset({-32042, -32022, -32021})
+"""Codes of errors whose ``data`` clients read, and no model: the pages to open, and the revisions to use."""
 
 MAX_TOOLS = 10_000
 """Tools whose schemas are cached; for a server that lists new names each time, the most recently listed ones."""
@@ -337,6 +340,18 @@ class Interceptor:
 
     async def error(self, tool: str, error: dict[str, Any], **options: Any) -> dict[str, Any]:
         """Do the same with a JSON-RPC error in response to a call; its code stays. See `result` for the options."""
-        result = as_result(error)
+        result = _as_result(error)
         short = await self.result(tool, result, **options)
-        return error if short is result else with_words_of(error, short)
+        return error if short is result else _with_words_of(error, short)
+
+
+def _as_result(error: dict[str, Any]) -> Result:
+    """Return what a model may read of a JSON-RPC error, as the result of a tool that failed."""
+    data = None if error.get("code") in CODES_FOR_CLIENTS else error.get("data")
+    return wire_result([text_block(error["message"])], data, None, is_error=True)
+
+
+def _with_words_of(error: dict[str, Any], result: Result) -> dict[str, Any]:
+    """Return an error with the texts and the data of the result that replaces it."""
+    data = structured_of(result)
+    return {**error, "message": all_text(result)} | ({} if data is None else {"data": data})

@@ -11,12 +11,12 @@ from coatcheck.errors import SettingsError
 from coatcheck.explorer import Explorer
 from coatcheck.explorer.tool_names import DEFAULT_PREFIX, OPERATIONS
 from coatcheck.mcp_server.middleware import (
+    NestedServerMiddleware,
     OwnArgumentsMiddleware,
     ReferenceMiddleware,
     TenancyMiddleware,
     WellFormedMiddleware,
 )
-from coatcheck.mcp_server.nested_server import NestedServerMiddleware
 from coatcheck.store.object_store import ObjectStore
 from coatcheck.store.tenancy import Tenancy
 from coatcheck.tools import object_tools

@@ -1,6 +1,6 @@
 """Middleware for servers of the SDK: stores large results and resolves references."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Protocol
@@ -15,12 +15,12 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from coatcheck import codec
 from coatcheck.arguments.declared_types import DeclaredTypes
+from coatcheck.calls.built_in_tools import normalized_arguments
 from coatcheck.calls.host_profiles import Client, client_of_initialize
 from coatcheck.calls.instructions import with_instructions
 from coatcheck.calls.interceptor import Interceptor
 from coatcheck.calls.limits import CallBudgets
-from coatcheck.calls.nesting import HANDSHAKES, is_from_coatcheck
-from coatcheck.calls.own_arguments import normalized_arguments
+from coatcheck.calls.nesting import HANDSHAKES, announces_coatcheck, is_from_coatcheck, with_announcement
 from coatcheck.calls.prepared_call import FILTER, PreparedCall
 from coatcheck.calls.result_keeper import with_notes
 from coatcheck.calls.stored_resources import LONGEST_URI, is_object
@@ -263,6 +263,38 @@ class ReferenceMiddleware:
             return await interceptor.result(name, result, **options)
         finally:
             budget.call_ended()
+
+
+class NestedServerMiddleware:
+    """Hides added tools from an outer coatcheck, unless the server's own functions keep objects.
+
+    Args:
+        added: Names of the tools that were added to the server; an outer coatcheck has its own tools.
+        keeps_objects: Whether the server's own functions keep objects. If so, its capabilities announce it.
+    """
+
+    def __init__(self, added: Collection[str], keeps_objects: Callable[[], bool]) -> None:
+        self._added = added
+        self._keeps_objects = keeps_objects
+
+    def defers_to_client(self, ctx: ServerRequestContext[Any, Any]) -> bool:
+        """Whether the request comes from an outer coatcheck that does the work."""
+        capabilities = ctx.session.client_capabilities
+        if capabilities is None or self._keeps_objects():
+            return False
+        return announces_coatcheck({"experimental": capabilities.experimental})
+
+    async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        """Handle one message."""
+        result = await call_next(ctx)
+        if not isinstance(result, dict):
+            return result
+        if ctx.method in HANDSHAKES and self._keeps_objects():
+            return {**result, "capabilities": with_announcement(result.get("capabilities"))}
+        if ctx.method == "tools/list" and self.defers_to_client(ctx):
+            listed = result.get("tools", [])
+            return {**result, "tools": [tool for tool in listed if tool.get("name") not in self._added]}
+        return result
 
 
 async def shortened_error(error: MCPError, interceptor: Interceptor, tool: str, **options: Any) -> MCPError:

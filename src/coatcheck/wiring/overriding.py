@@ -1,9 +1,11 @@
-"""Overrides parts of a container temporarily, shared objects included, and restores it completely."""
+"""Overrides parts of a container temporarily, shared objects included; finds overrides that come too late."""
 
 import asyncio
 import threading
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from dependency_injector import providers
 
@@ -12,8 +14,8 @@ from coatcheck.containers import Container
 from coatcheck.settings import Settings
 from coatcheck.store.payload_codec import Codec
 from coatcheck.store.tenancy import Tenancy
-from coatcheck.wiring.late_overrides import note_change
-from coatcheck.wiring.traversal import Provider, arguments_of, current, parts, related
+from coatcheck.wiring.faults import Fault
+from coatcheck.wiring.traversal import Provider, arguments_of, containers_in, current, parts, related
 
 _NOT_GIVEN: Any = object()
 
@@ -172,3 +174,38 @@ def _run_in_thread(stack: AsyncExitStack) -> None:
     thread.join()
     if failed:
         raise failed[0]
+
+
+_READ_ONCE = ("settings", "tenancy", "codec")
+"""Parts that shared objects read on creation. The backend is not one: the store follows its provider."""
+
+_in_use: WeakKeyDictionary[Any, dict[str, Provider]] = WeakKeyDictionary()
+
+
+def note_use(container: Any) -> None:
+    """Record the settings, tenancy and codec that the shared objects of a container were created with."""
+    _in_use[container] = {name: current(container.providers[name]) for name in _READ_ONCE}
+
+
+def note_change(container: Any) -> None:
+    """Update the record after an override that replaces those objects too."""
+    if container in _in_use:
+        note_use(container)
+
+
+def note_end(container: Any) -> None:
+    """Delete the record: the shared objects will be created again."""
+    _in_use.pop(container, None)
+
+
+def late_overrides(container: Any) -> Iterator[Fault]:
+    """Overrides of parts after the creation of objects that depend on them."""
+    for prefix, found in containers_in(container):
+        for name, used in _in_use.get(found, {}).items():
+            if current(found.providers[name]) is not used:
+                yield Fault(
+                    "late-override",
+                    f"{prefix}{name}",
+                    "it was overridden after the creation of objects that use it, which keep the old one: use "
+                    f"coatcheck.lifecycle.overridden(container, {name}=…), or override before first use.",
+                )

@@ -12,7 +12,7 @@ import anyio
 from coatcheck.containers import Container
 from coatcheck.errors import ObjectStoreUnavailable
 from coatcheck.store.object_store import ObjectStore
-from coatcheck.wiring.late_overrides import note_end, note_use
+from coatcheck.wiring.overriding import note_end, note_use
 from coatcheck.wiring.ownership import forget
 from coatcheck.wiring.validation import validate
 

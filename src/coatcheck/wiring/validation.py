@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 from coatcheck.errors import WiringError
 from coatcheck.wiring import argument_checks, provider_checks, tool_checks
 from coatcheck.wiring.faults import Fault, WiringWarning
-from coatcheck.wiring.late_overrides import late_overrides
+from coatcheck.wiring.overriding import late_overrides
 
 Check: TypeAlias = Callable[[Any], Iterator[Fault]]
 
