@@ -37,17 +37,12 @@ _HOW_TO_HASH = (
 
 @dataclass(frozen=True, slots=True)
 class Authentication:
-    """How callers are authenticated.
+    """How callers are authenticated."""
 
-    Attributes:
-        verifier: Identifies the user of a token.
-        issuer: URL of the issuer of tokens, if known; advertised to clients if ``audience`` is a URL too.
-        audience: The intended audience of tokens: in MCP, this server's own URL.
-    """
-
-    verifier: TokenVerifier
+    verifier: TokenVerifier  # identifies the user of a token
+    # URL of the issuer of tokens, if known; advertised to clients if `audience` is a URL too.
     issuer: str | None = None
-    audience: str | None = None
+    audience: str | None = None  # the intended audience of tokens: in MCP, this server's own URL
 
     def server_options(self) -> dict[str, Any]:
         """Return the arguments for an ``MCPServer`` that requires tokens."""

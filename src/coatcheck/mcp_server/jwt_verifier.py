@@ -86,11 +86,7 @@ class KeySource:
         return self._keys.get(key_id)
 
     def load(self) -> None:
-        """Read the keys now.
-
-        Raises:
-            KeysUnavailable: They cannot be read or are invalid.
-        """
+        """Read the keys now; raises ``KeysUnavailable`` if they cannot be read or are invalid."""
         self._tried = self._clock()
         self._keys = _parse(self._read(), self.name)
         self._read_at = self._clock()

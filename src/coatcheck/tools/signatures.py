@@ -21,25 +21,15 @@ _NOT_COPIED = frozenset({"__wrapped__", "__signature__"})
 
 @dataclass(frozen=True)
 class FunctionSignature:
-    """The properties of a function that callers see.
+    """The properties of a function that callers see."""
 
-    Attributes:
-        name: A name, also for partials and callable objects.
-        qualname: The qualified name.
-        module: The function's ``__module__``.
-        doc: The docstring as written, or None.
-        signature: Parameters and return type; string annotations are evaluated if possible.
-        is_async: Whether calling it returns a coroutine.
-        attributes: Other attributes of the function.
-    """
-
-    name: str
-    qualname: str
-    module: str
-    doc: str | None
-    signature: inspect.Signature
-    is_async: bool
-    attributes: dict[str, Any] = field(default_factory=dict)
+    name: str  # a name, also for partials and callable objects
+    qualname: str  # the qualified name
+    module: str  # the function's `__module__`
+    doc: str | None  # the docstring as written, or None
+    signature: inspect.Signature  # parameters and return type; string annotations are evaluated if possible
+    is_async: bool  # whether calling it returns a coroutine
+    attributes: dict[str, Any] = field(default_factory=dict)  # other attributes of the function
 
     @functools.cached_property
     def _names(self) -> tuple[frozenset[str], frozenset[str]]:
