@@ -4,6 +4,9 @@ import os
 import hypothesis
 import pytest
 
+from coatcheck.backends import InMemoryBackend
+from coatcheck.explorer import Explorer
+from coatcheck.object_store import ObjectStore
 from tests.preloaded_python.default_certificates import share_default_ssl_context
 from tests.server_fixtures import (  # noqa: F401  # fixtures
     PASSWORD,
@@ -63,3 +66,13 @@ def pytest_xdist_auto_num_workers() -> int:
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture
+def store() -> ObjectStore:
+    return ObjectStore(InMemoryBackend())
+
+
+@pytest.fixture
+def explorer(store: ObjectStore) -> Explorer:
+    return Explorer(store)

@@ -1,6 +1,7 @@
 """Decorated functions as tools of a real server, called by a real client, with both protocols."""
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Annotated, Any, Literal
 
 import jsonschema
@@ -41,20 +42,9 @@ def describe(
     return repr([rows, where, note, text, limit, level, order, extra, anything, page])
 
 
-async def adescribe(
-    rows: list[int],
-    where: Filter,
-    note: str | None = None,
-    text: str = "",
-    limit: Annotated[int, Field(ge=1, description="How many.")] = 5,
-    level: int = Field(default=2, ge=0, description="How deep."),
-    order: Literal["up", "down"] = "up",
-    extra: dict[str, Any] | None = None,
-    anything: Any = None,
-    page: Annotated[int, Field(default=3, ge=1)] = 4,
-) -> str:
-    """Describe the arguments."""
-    return repr([rows, where, note, text, limit, level, order, extra, anything, page])
+@wraps(describe)
+async def adescribe(*args: Any, **kwargs: Any) -> str:
+    return describe(*args, **kwargs)
 
 
 FUNCTIONS = pytest.mark.parametrize("func", [describe, adescribe], ids=["sync", "async"])

@@ -1,8 +1,10 @@
 """Servers on a local port, and their clients."""
 
 import contextlib
+import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -13,7 +15,21 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.server import MCPServer
 
 from tests.ports import free_port
+from tests.preloaded_python import PYTHON
 from tests.waiting import until
+from tests.wrap.running import wrapped
+
+WAYS = ["stdio", "gateway", "http", "http gateway", "sessionless http"]
+
+
+@contextlib.contextmanager
+def wrapped_server(way: str, server: str, folder: Path) -> Iterator[Any]:
+    """Wrap a server of this folder in one of the ways; gives what a client connects to, each time it does."""
+    command = [PYTHON, str(Path(__file__).with_name(server))]
+    servers = folder / "mcp.json"
+    servers.write_text(json.dumps({"mcpServers": {"odd": {"command": command[0], "args": command[1:]}}}))
+    with wrapped(way, *(["--servers", str(servers)] if "gateway" in way else ["--", *command])) as connect:
+        yield connect
 
 
 @contextlib.asynccontextmanager

@@ -15,20 +15,14 @@ from coatcheck.proxy.client_lines import has_too_many_levels
 from tests.preloaded_python import PYTHON
 from tests.results import reference_in, text_of
 from tests.security.refusing_server import DEEP, nested
-from tests.wrap.running import wrapped
+from tests.security.serving import WAYS, wrapped_server
 
 pytestmark = pytest.mark.anyio
-SERVER = [PYTHON, str(Path(__file__).with_name("refusing_server.py"))]
-WAYS = ["stdio", "gateway", "http", "http gateway", "sessionless http"]
 
 
 @pytest.fixture(scope="module", params=WAYS)
 def target(request, tmp_path_factory):
-    """What a client connects to, each time it does."""
-    servers = tmp_path_factory.mktemp("servers") / "mcp.json"
-    servers.write_text(json.dumps({"mcpServers": {"odd": {"command": SERVER[0], "args": SERVER[1:]}}}))
-    behind = ["--servers", str(servers)] if "gateway" in request.param else ["--", *SERVER]
-    with wrapped(request.param, *behind) as connect:
+    with wrapped_server(request.param, "refusing_server.py", tmp_path_factory.mktemp("servers")) as connect:
         connect.way = request.param
         yield connect
 

@@ -1,25 +1,17 @@
 """Each call gets a response, whatever its server writes, and the next call works."""
 
-import json
-from pathlib import Path
-
 import pytest
 
-from tests.preloaded_python import PYTHON
 from tests.security.odd_lines import ANSWERED, BY_NUMBER, MALFORMED, REFUSALS
-from tests.wrap.running import calling, wrapped
+from tests.security.serving import WAYS, wrapped_server
+from tests.wrap.running import calling
 
 pytestmark = pytest.mark.anyio
-SERVER = [PYTHON, str(Path(__file__).with_name("odd_lines.py"))]
 
 
-@pytest.fixture(scope="module", params=["stdio", "gateway", "http", "http gateway", "sessionless http"])
+@pytest.fixture(scope="module", params=WAYS)
 def target(request, tmp_path_factory):
-    """What a client connects to, each time it does."""
-    servers = tmp_path_factory.mktemp("servers") / "mcp.json"
-    servers.write_text(json.dumps({"mcpServers": {"odd": {"command": SERVER[0], "args": SERVER[1:]}}}))
-    behind = ["--servers", str(servers)] if "gateway" in request.param else ["--", *SERVER]
-    with wrapped(request.param, *behind) as connect:
+    with wrapped_server(request.param, "odd_lines.py", tmp_path_factory.mktemp("servers")) as connect:
         yield connect
 
 
