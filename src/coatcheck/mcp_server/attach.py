@@ -183,20 +183,6 @@ def install_tools(
     return names
 
 
-def build_server(
-    registry: Registry,
-    plain_tools: Collection[str],
-    tenancy: Callable[[], Tenancy],
-    interceptor: Callable[[], Interceptor],
-    store: StoreProvider,
-    explorer: ExplorerProvider,
-) -> MCPServer[Any]:
-    """Create a server with the tools of a registry. See ``attach_interceptor``."""
-    server: MCPServer[Any] = MCPServer("coatcheck")
-    attach_interceptor(server, registry, plain_tools, tenancy, interceptor, store, explorer)
-    return server
-
-
 def _register(
     server: MCPServer[Any],
     registry: Registry,

@@ -257,9 +257,13 @@ def open_server(
     explorer: Callable[[], Explorer],
 ) -> "MCPServer[Any]":
     """Make an ``MCPServer`` with the container's tools; the SDK is imported only here."""
-    from coatcheck.mcp_server.attach import build_server
+    from mcp.server import MCPServer
 
-    return build_server(registry, object_tools, tenancy, CachedProvider(interceptor), store, explorer)
+    from coatcheck.mcp_server.attach import attach_interceptor
+
+    server: MCPServer[Any] = MCPServer("coatcheck")
+    attach_interceptor(server, registry, object_tools, tenancy, CachedProvider(interceptor), store, explorer)
+    return server
 
 
 def open_observation(

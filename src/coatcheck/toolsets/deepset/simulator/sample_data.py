@@ -67,7 +67,11 @@ def fill(state: PlatformState) -> None:
     for number in range(PIPELINES):
         _add_pipeline(state, workspace, number, people[number % len(people)], chance)
     workspace.history = sorted(
-        (_search_of(trace, pipeline) for pipeline in workspace.pipelines.values() for trace in pipeline.traces),
+        (
+            search_entry(trace, pipeline.record["name"], "See the documents.")
+            for pipeline in workspace.pipelines.values()
+            for trace in pipeline.traces
+        ),
         key=lambda entry: str(entry["time"]),
         reverse=True,
     )
@@ -176,10 +180,6 @@ def trace_of(
             "failure": {"type": "openai.RateLimitError", "message": "Rate limit reached"} if failed else None,
         },
     }
-
-
-def _search_of(trace: Record, pipeline: SimulatedPipeline) -> Record:
-    return search_entry(trace, pipeline.record["name"], "See the documents.")
 
 
 def search_entry(trace: Record, pipeline: str, answer: str) -> Record:
