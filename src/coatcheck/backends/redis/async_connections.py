@@ -190,9 +190,8 @@ class Connections:
         else:
             await self._connect_in_time(connection)
         primary = getattr(self.pool, "master_address", None)
-        if (
-            primary != self._primary
-        ):  # sentinels have named another primary: connections to the previous one are outdated
+        if primary != self._primary:
+            # The sentinels have named another primary: connections to the previous one are outdated.
             self._primary = primary
             await self.close_idle()
 

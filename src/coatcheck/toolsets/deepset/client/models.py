@@ -5,11 +5,9 @@ errors. ``sent(model)`` returns exactly the received data.
 """
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
-
-ServiceLevel = Literal["PRODUCTION", "DEVELOPMENT", "DRAFT"]
 
 
 class PlatformModel(BaseModel):
