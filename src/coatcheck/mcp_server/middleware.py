@@ -67,20 +67,17 @@ class TenancyMiddleware:
             return await call_next(ctx)
 
 
-class WellFormedMiddleware:
-    """Replaces lone surrogates in results by ``U+FFFD``: the SDK cannot encode them, and its server would exit."""
-
-    async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-        """Handle one message."""
-        try:
-            result = await call_next(ctx)
-        except MCPError as error:
-            parts = [error.message, error.data]
-            shown = codec.well_formed_value(parts)
-            if shown is parts:
-                raise
-            raise MCPError(error.code, *shown) from error
-        return codec.well_formed_value(result) if isinstance(result, dict) else result
+async def well_formed_results(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    """Replace lone surrogates in results by ``U+FFFD``: the SDK cannot encode them, and its server would exit."""
+    try:
+        result = await call_next(ctx)
+    except MCPError as error:
+        parts = [error.message, error.data]
+        shown = codec.well_formed_value(parts)
+        if shown is parts:
+            raise
+        raise MCPError(error.code, *shown) from error
+    return codec.well_formed_value(result) if isinstance(result, dict) else result
 
 
 class OwnArgumentsMiddleware:

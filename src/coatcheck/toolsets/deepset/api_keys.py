@@ -40,23 +40,20 @@ class KeyVerifier:
         return token_of(token)
 
 
-class KeyMiddleware:
-    """Reads the key of each request if the server does not authenticate callers, and refuses requests without one."""
-
-    async def __call__(self, ctx: Any, call_next: Any) -> Any:
-        """Handle one message."""
-        if get_access_token() is not None:
-            return await call_next(ctx)
-        header = "" if ctx.request is None else ctx.request.headers.get("authorization", "")
-        scheme, _, key = header.partition(" ")
-        identity = token_of(key.strip()) if scheme.lower() == "bearer" else None
-        if identity is None:
-            raise MCPError(UNAUTHORIZED, NO_KEY)
-        reset = auth_context_var.set(AuthenticatedUser(identity))
-        try:
-            return await call_next(ctx)
-        finally:
-            auth_context_var.reset(reset)
+async def with_key_of_request(ctx: Any, call_next: Any) -> Any:
+    """Read the key of a request if the server does not authenticate callers; refuse a request without one."""
+    if get_access_token() is not None:
+        return await call_next(ctx)
+    header = "" if ctx.request is None else ctx.request.headers.get("authorization", "")
+    scheme, _, key = header.partition(" ")
+    identity = token_of(key.strip()) if scheme.lower() == "bearer" else None
+    if identity is None:
+        raise MCPError(UNAUTHORIZED, NO_KEY)
+    reset = auth_context_var.set(AuthenticatedUser(identity))
+    try:
+        return await call_next(ctx)
+    finally:
+        auth_context_var.reset(reset)
 
 
 def key_of_request() -> str:

@@ -14,7 +14,7 @@ from coatcheck.errors import SettingsError
 from coatcheck.settings import Settings
 from coatcheck.tool_factory import Registry
 from coatcheck.toolsets import Installation
-from coatcheck.toolsets.deepset.api_keys import KeyMiddleware, key_of_request
+from coatcheck.toolsets.deepset.api_keys import key_of_request, with_key_of_request
 from coatcheck.toolsets.deepset.client import DeepsetClient, DocsShare
 from coatcheck.toolsets.deepset.client_pool import ClientPool
 from coatcheck.toolsets.deepset.deepset_settings import DeepsetSettings
@@ -84,7 +84,7 @@ def open_installation(
         client=client,
         workspace_mode=settings.mode(),
         workspace=settings.workspace,
-        middleware=(KeyMiddleware(),) if settings.api_key_from_auth_header else (),
+        middleware=(with_key_of_request,) if settings.api_key_from_auth_header else (),
     )
 
 
