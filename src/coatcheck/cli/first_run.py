@@ -2,22 +2,16 @@
 
 import json
 import sys
-from collections.abc import Sequence
 
 from coatcheck.cli.logs import announce
 
 
-def explain_waiting(arguments: Sequence[str] | None = None) -> None:
-    """If stdin is a terminal, explain that an MCP client is expected there, and how to configure one.
-
-    Args:
-        arguments: The command line without the program; that of this process by default.
-    """
+def explain_waiting() -> None:
+    """If stdin is a terminal, explain that an MCP client is expected there, and how to configure one."""
     if sys.stdin is None or not sys.stdin.isatty():
         return
     command, *words = _launcher()
-    given = [*words, *(sys.argv[1:] if arguments is None else arguments)]
-    entry = {"mcpServers": {"NAME": {"command": command, "args": given}}}
+    entry = {"mcpServers": {"NAME": {"command": command, "args": [*words, *sys.argv[1:]]}}}
     announce(
         "waiting for an MCP client on stdin. An MCP client starts this command by itself; "
         "put this into its configuration:\n" + json.dumps(entry, indent=2, ensure_ascii=False) + "\nCtrl-C ends it."
