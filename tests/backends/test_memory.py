@@ -9,19 +9,6 @@ from coatcheck.backends.memory import SWEEP_BATCH
 from coatcheck.errors import ObjectTooLarge
 
 
-class Clock:
-    def __init__(self):
-        self.now = 1000.0
-
-    def __call__(self):
-        return self.now
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
 def keys(backend):
     return sorted(backend.scan(""))
 

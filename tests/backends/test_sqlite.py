@@ -17,19 +17,6 @@ from coatcheck.backends.sqlite.database_file import connect
 from coatcheck.errors import ObjectStoreUnavailable, ObjectTooLarge
 
 
-class Clock:
-    def __init__(self):
-        self.now = 1_000_000.0
-
-    def __call__(self):
-        return self.now
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "cache" / "objects.sqlite"
