@@ -3,14 +3,22 @@
 import asyncio
 import contextvars
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Hashable
 from contextlib import suppress
 from typing import Any, TypeVar, cast
 
 from coatcheck.codec import Chunks, free_chunks
+from coatcheck.errors import UpstreamError
 from coatcheck.proxy.jsonrpc import parse_long
+from coatcheck.proxy.long_messages import LONG_MESSAGE, LongMessages, Turn
 
 T = TypeVar("T")
+
+Take = Callable[[Any, bytes], None]
+"""Called with the message of a long line, and the line."""
+
+Refuse = Callable[[str], bool]
+"""Called with the reason why a line cannot be processed; returns whether that has answered its request."""
 
 MAX_BYTES_IN_PROGRESS = 64 << 20
 """Bytes of lines in progress above which reading pauses."""
@@ -21,15 +29,19 @@ class BackgroundTasks:
 
     Args:
         on_change: Called when a task starts or ends.
+        caller: The receiver of the messages, for the order of long ones; by default these tasks.
 
     Attributes:
         size: Bytes of these lines.
     """
 
-    def __init__(self, on_change: Callable[[], None]) -> None:
+    def __init__(self, on_change: Callable[[], None], caller: Hashable = None) -> None:
         self._on_change = on_change
+        self._caller = self if caller is None else caller
         self._tasks: set[asyncio.Task[None]] = set()
+        self._waiting: set[asyncio.Task[None]] = set()
         self._parsed: Chunks = []  # of the message that is currently being handled
+        self._turn: Turn | None = None  # the same
         self.size = 0
 
     def __bool__(self) -> bool:
@@ -41,37 +53,87 @@ class BackgroundTasks:
             await asyncio.wait(set(self._tasks))
 
     def start(self, work: Coroutine[Any, Any, None], size: int) -> "asyncio.Task[None]":
-        """Run a task on a line of ``size`` bytes, then free its parsed chunks."""
+        """Run a task on a line of ``size`` bytes, then free its parsed chunks and end its turn."""
         chunks, self._parsed = self._parsed, []
+        turn, self._turn = self._turn, None
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        self.size += size
-        self._on_change()
+        self._count(size)
 
         def ended(done: "asyncio.Task[None]") -> None:
             self._tasks.discard(done)
-            self.size -= size
+            self._waiting.discard(done)
             if chunks:
+                self._turn = turn
                 self.start(free_chunks(chunks), 0)
-            self._on_change()
+            elif turn is not None:
+                turn.end()
+            self._count(-size)
 
         task.add_done_callback(ended)
         return task
 
-    def start_parsing(self, line: bytes, take: Callable[[Any, bytes], None]) -> None:
-        """Parse a long line and pass it to ``take``, yielding to the event loop while it is parsed and freed."""
-        self.start(self._parse(line, take), len(line))
+    def _count(self, size: int) -> None:
+        self.size += size
+        if abs(size) > LONG_MESSAGE:
+            LongMessages.of_loop().count(size)
+        self._on_change()
 
-    async def _parse(self, line: bytes, take: Callable[[Any, bytes], None]) -> None:
-        chunks: Chunks = []
-        message = await parse_long(line, chunks)
-        self._parsed = chunks
+    def start_parsing(
+        self,
+        line: bytes,
+        take: Take,
+        refuse: Refuse | None = None,
+        before: Callable[[], Coroutine[Any, Any, None]] | None = None,
+    ) -> None:
+        """Parse a long line and pass it to ``take``, yielding to the event loop while it is parsed and freed.
+
+        Args:
+            line: The line.
+            take: See ``Take``.
+            refuse: See ``Refuse``. Without it, the line does not wait for its turn.
+            before: Waits for what handling the line would wait for, before its turn.
+        """
+        parsing = self._parse(line, take) if refuse is None else self._parse_in_turn(line, take, refuse, before)
+        task = self.start(parsing, len(line))
+        if refuse is not None:
+            self._waiting.add(task)
+
+    def drop_waiting(self) -> None:
+        """Drop the lines that wait to be parsed: nobody reads what they answer."""
+        for task in list(self._waiting):
+            task.cancel()
+
+    async def _parse_in_turn(
+        self, line: bytes, take: Take, refuse: Refuse, before: Callable[[], Coroutine[Any, Any, None]] | None
+    ) -> None:
+        turn: Turn | None = None
         try:
-            take(message, line)
+            if before is not None:
+                await before()
+            turn = await LongMessages.of_loop().turn(len(line), self._caller)
+        except UpstreamError as error:
+            if refuse(str(error)):
+                return
         finally:
-            chunks, self._parsed = self._parsed, []
-        del message
-        await free_chunks(chunks)
+            self._waiting.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+        await self._parse(line, take, turn)
+
+    async def _parse(self, line: bytes, take: Take, turn: Turn | None = None) -> None:
+        chunks: Chunks = []
+        try:
+            message = await parse_long(line, chunks)
+            self._parsed, self._turn = chunks, turn
+            try:
+                take(message, line)
+            finally:
+                chunks, self._parsed = self._parsed, []
+                turn, self._turn = self._turn, None
+            del message
+            await free_chunks(chunks)
+        finally:
+            if turn is not None:
+                turn.end()
 
 
 async def run_in_daemon_thread(work: Callable[[], T]) -> T:

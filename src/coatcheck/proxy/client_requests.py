@@ -64,6 +64,17 @@ class ClientRequests(PendingRequests[asyncio.Future[Message] | None]):
             self._budget.call_ended()
         return removed
 
+    def fail(self, key: Id | None, reason: str, to_client: Callable[[bytes], None]) -> bool:
+        """Answer the request that was sent under an id with an error; return whether there is one."""
+        request = self.remove(self.sent(key))
+        if request is None:
+            return False
+        if request.requester is None:
+            to_client(request.error(reason))
+        elif not request.requester.done():
+            request.requester.set_result({})
+        return True
+
     def cancel(self, params: Any) -> bool:
         """Drop a cancelled request; return whether it ends here because it was never sent."""
         request = self.remove(self.cancelled(None, params))

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Hashable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from coatcheck.codec import adump_line
 from coatcheck.codec.tool_results import text_result
 from coatcheck.errors import CoatcheckError, ObjectNotFound
 from coatcheck.proxy import jsonrpc, object_resources, partial_parsing
-from coatcheck.proxy.background_tasks import BackgroundTasks, result_if_ready
+from coatcheck.proxy.background_tasks import BackgroundTasks, Take, result_if_ready
 from coatcheck.proxy.client_lines import ClientLines, has_too_many_levels
 from coatcheck.proxy.client_requests import ClientRequests, Pending
 from coatcheck.proxy.jsonrpc import Id, Message, id_of, is_request, is_response, to_line
@@ -53,6 +53,7 @@ class Conversation:
         object_readers, listed_name: See `UpstreamConnection`.
         capacity: Bounds the messages that are prepared for the server at a time.
         budget: The budget of concurrent calls, if it is shared with other conversations.
+        caller: The client, if it has other conversations: their long messages are processed in turn.
         is_gateway: Whether the server is a gateway, whose names and addresses are never like ours.
         reencoded: Whether ``to_server`` encodes requests itself, with other ids, and needs no lines.
     """
@@ -72,6 +73,7 @@ class Conversation:
         listed_name: Callable[[str], str] = str,
         capacity: SendCapacity | None = None,
         budget: CallBudget | None = None,
+        caller: Hashable = None,
         reencoded: bool = False,
         is_gateway: bool = False,
     ) -> None:
@@ -79,7 +81,7 @@ class Conversation:
         self._interceptor, self._on_stray_output = interceptor, on_stray_output
         self._budget = CallBudget() if budget is None else budget
         self._requests = ClientRequests(self._budget, listed_name)
-        self._work = BackgroundTasks(on_change)
+        self._work = BackgroundTasks(on_change, caller)
         self._subscriptions = ObjectSubscriptions()
         own = OwnRequests(to_server, self._requests)
         self._prefetch, self._resources = ToolListPrefetch(own), ServerResources(own, may_ask=not is_gateway)
@@ -111,6 +113,7 @@ class Conversation:
     def leave(self) -> None:
         """Drop pending requests after the client has disconnected."""
         self._requests.clear()
+        self._work.drop_waiting()
         self._prefetch.cancel()
         self._resources.cancel()
 
@@ -124,13 +127,10 @@ class Conversation:
         """Handle a line from the client."""
         if len(line) > jsonrpc.LONG_LINE and self._passed_without_parsing(line):
             return
-        self._parsed(line, self._parsed_from_client)
-
-    def _parsed(self, line: bytes, take: Callable[[Any, bytes], None]) -> None:
         if len(line) > jsonrpc.PARSED_AT_ONCE:
-            self._work.start_parsing(line, take)
+            self._work.start_parsing(line, self._parsed_from_client)
         else:
-            take(*jsonrpc.parse_line(line))
+            self._parsed_from_client(*jsonrpc.parse_line(line))
 
     def _passed_without_parsing(self, line: bytes) -> bool:
         """Forward a long line if partial parsing shows that it does not concern us; return whether it was forwarded."""
@@ -281,14 +281,22 @@ class Conversation:
     def from_server(self, line: bytes, request: Id | None = None) -> None:
         """Handle a line from the server; with several servers, with the only request that it may answer."""
         if request is not None:
-            self._parsed(line, lambda *read: self._message_from_server(*as_answer_to(request, *read)))
+            self._parsed_in_turn(line, lambda *read: self._message_from_server(*as_answer_to(request, *read)), request)
         elif not jsonrpc.looks_like_json(line):
             if line.strip():
                 self._on_stray_output(line)
         elif len(line) > jsonrpc.LONG_LINE and self._passes_unparsed(line):
             self._to_client(line)
         else:
-            self._parsed(line, self._parsed_from_server)
+            self._parsed_in_turn(line, self._parsed_from_server)
+
+    def _parsed_in_turn(self, line: bytes, take: Take, answered: Id | None = None) -> None:
+        if len(line) <= jsonrpc.PARSED_AT_ONCE:
+            take(*jsonrpc.parse_line(line))
+            return
+        key = answered or partial_parsing.find_response_id(line)
+        before = partial(self._results.learn_names, self._requests.sent(key), len(line))
+        self._work.start_parsing(line, take, lambda why: self._requests.fail(key, why, self._to_client), before)
 
     def _passes_unparsed(self, line: bytes) -> bool:
         """Whether the ends of a long line show that the message does not concern us."""
@@ -328,13 +336,9 @@ class Conversation:
 
     def _unreadable_from_server(self, line: bytes) -> None:
         """Answer a request whose response is not JSON; other lines are not messages."""
-        request = self._requests.remove(self._requests.sent(partial_parsing.find_response_id(line)))
-        if request is None:
+        key = partial_parsing.find_response_id(line)
+        if self._requests.sent(key) is None or not self._requests.fail(key, unreadable(line), self._to_client):
             self._on_stray_output(line)
-        elif request.requester is None:
-            self._to_client(request.error(unreadable(line)))
-        elif not request.requester.done():
-            request.requester.set_result({})
 
     def _passes_as_it_is(self, message: Any, line: bytes) -> bool:
         request = self._requests.answered_by(message)

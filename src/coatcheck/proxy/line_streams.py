@@ -7,21 +7,39 @@ from collections import deque
 from collections.abc import Callable
 from io import BytesIO
 
+from coatcheck.proxy.long_messages import LONG_MESSAGE, LongMessages, Reading
+
 CHUNK = 1 << 20
 HIGH_WATER = 4 << 20
 """Bytes in the backlog at which reading from the other side pauses."""
 
 
 class LineReader:
-    """Passes each line on arrival, with its newline, and at the end of the input the rest."""
+    """Passes each line on arrival, with its newline, and at the end of the input the rest.
 
-    def __init__(self, descriptor: int, on_line: Callable[[bytes], None], on_end: Callable[[], None]) -> None:
+    Args:
+        descriptor: The file descriptor.
+        on_line: Called with each line.
+        on_end: Called at the end of the input.
+        waits: Whether a long line waits while other long messages take too much memory.
+    """
+
+    def __init__(
+        self,
+        descriptor: int,
+        on_line: Callable[[bytes], None],
+        on_end: Callable[[], None],
+        *,
+        waits: bool = False,
+    ) -> None:
         self._descriptor = descriptor
         self._on_line = on_line
         self._on_end = on_end
         self._begun = BytesIO()
         self._loop = asyncio.get_running_loop()
+        self._long = Reading(LongMessages.of_loop(), self._continue if waits else None)
         self._reading = False
+        self._is_waiting = False
         self._ended = False
         self.bytes_read = 0
         # A regular file is always ready and cannot be watched.
@@ -32,6 +50,10 @@ class LineReader:
         if self._reading or self._ended:
             return
         self._reading = True
+        if not self._is_waiting:
+            self._watch()
+
+    def _watch(self) -> None:
         if not self._is_file:
             try:
                 self._loop.add_reader(self._descriptor, self._read)
@@ -42,8 +64,8 @@ class LineReader:
 
     @property
     def is_reading(self) -> bool:
-        """Whether it is reading."""
-        return self._reading
+        """Whether it is reading, neither paused nor waiting for memory."""
+        return self._reading and not self._is_waiting
 
     @property
     def has_ended(self) -> bool:
@@ -54,16 +76,27 @@ class LineReader:
         """Pause reading."""
         if self._reading:
             self._reading = False
-            if not self._is_file:
-                self._loop.remove_reader(self._descriptor)
+            if not self._is_waiting:
+                self._unwatch()
+
+    def _unwatch(self) -> None:
+        if not self._is_file:
+            self._loop.remove_reader(self._descriptor)
+
+    def _continue(self) -> None:
+        if self._is_waiting:
+            self._is_waiting = False
+            if self._reading:
+                self._watch()
 
     def stop(self) -> None:
         """Stop reading; it cannot be resumed."""
         self.pause()
         self._ended = True
+        self._long.finish()
 
     def _read_file(self) -> None:
-        if self._reading:
+        if self._reading and not self._is_waiting:
             self._read()
             self._loop.call_soon(self._read_file)
 
@@ -88,11 +121,16 @@ class LineReader:
             start = end
         if start < len(chunk):
             self._begun.write(memoryview(chunk)[start:])
+            size = self._begun.tell()
+            if size > LONG_MESSAGE and not self._long.grow_to(size) and not self._is_waiting:
+                self._is_waiting = True
+                self._unwatch()
 
     def _join_line(self, last: bytes) -> bytes:
         # Returning the value copies nothing; joining parts would.
         begun, self._begun = self._begun, BytesIO()
         begun.write(last)
+        self._long.finish()
         return begun.getvalue()
 
 

@@ -40,7 +40,7 @@ from coatcheck.proxy.pending_requests import PendingRequests
 from coatcheck.proxy.response_checks import unreadable
 from coatcheck.proxy.send_capacity import SendCapacity
 from coatcheck.proxy.upstreams.base import UpstreamConnection
-from coatcheck.store.tenancy import Caller, Tenancy
+from coatcheck.store.tenancy import Caller, CallerKind, Tenancy
 
 logger = logging.getLogger(__name__)
 
@@ -110,6 +110,7 @@ class Session:
             object_readers=self._connection.object_readers,
             listed_name=self._connection.listed_name,
             is_gateway=self._connection.is_gateway,
+            caller=caller if caller.kind is CallerKind.PRINCIPAL else None,
             capacity=SendCapacity(lambda: self._connection.unsent_bytes if self._started else 0),
         )
 

@@ -201,6 +201,7 @@ class SessionlessRequests(ABC):
             object_readers=shared.object_readers,
             listed_name=shared.listed_name,
             is_gateway=shared.is_gateway,
+            caller=scope if scope.kind is CallerKind.PRINCIPAL else None,
             capacity=shared.capacity,
             budget=self._budgets.of(self._budget_key(message, scope, peer)),
             reencoded=True,

@@ -209,6 +209,7 @@ class SharedConnection:
     def _started(self) -> UpstreamConnection:
         if self._connection is None:
             connection = self._make_connection()
+            connection.is_shared = True
             connection.start(self._on_line, lambda text: self._ended(connection, text), self._on_pressure)
             self._connection = connection
         return self._connection
@@ -291,7 +292,7 @@ class _UnusedConnection:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    sends_separately = is_gateway = unparsed = False
+    sends_separately = is_gateway = unparsed = is_shared = False
     unsent_bytes = backlog_bytes = 0
 
     def start(self, on_message: Any, on_end: Any, on_pressure: Any = None) -> None:

@@ -20,6 +20,7 @@ from coatcheck.proxy.jsonrpc import (
     SESSION_VERSIONS,
     Id,
     Message,
+    error_response,
     is_response,
     is_stateless,
     meta_of,
@@ -55,6 +56,9 @@ class State(Enum):
 
 class UpstreamListener(Protocol):
     """Receives what an upstream reports."""
+
+    is_shared: bool
+    """Whether several clients share the upstream; see `UpstreamConnection`."""
 
     def on_message(
         self, upstream: "Upstream", message: Message, request: "PendingRequest[ResponseWaiter] | None"
@@ -148,6 +152,7 @@ class Upstream:
         if self._connection is not None or self._closed:
             return
         connection = self._make_connection()
+        connection.is_shared = self._owner.is_shared
         try:
             connection.start(self._on_line, lambda text: self._ended(connection, text), self._owner.on_pressure)
         except UpstreamError as error:
@@ -304,7 +309,15 @@ class Upstream:
             else:
                 pending.requester.give(UpstreamResponse(line, None))
                 return
-        self._parsing.start_parsing(line, partial(self._taken, related=related))
+        self._parsing.start_parsing(line, partial(self._taken, related=related), partial(self._refuse, line))
+
+    def _refuse(self, line: bytes, reason: str) -> bool:
+        """Answer a request whose long response cannot be processed; return whether the request is known."""
+        pending = self._requests.find(_response_id(line))
+        if pending is not None:
+            error = error_response(pending.key[1], reason)
+            pending.requester.give(UpstreamResponse(to_line(error), error))
+        return pending is not None
 
     def _taken(self, message: Any, line: bytes, related: Id | None) -> None:
         if message is None:  # Nested too deeply, or not JSON: its request still gets a response.

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from http import HTTPStatus
 from io import BytesIO
 from pathlib import Path
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx2
@@ -15,9 +16,11 @@ import httpx2
 from coatcheck.calls.nesting import NESTED_HEADER, own_id
 from coatcheck.errors import UpstreamError, quoted, quoted_name
 from coatcheck.proxy.jsonrpc import parse, to_line, without_mark
+from coatcheck.proxy.long_messages import LONG_MESSAGE, LongMessages, Reading
 from coatcheck.proxy.upstreams.base import OnMessage, OnPressure
 
 logger = logging.getLogger(__name__)
+C = TypeVar("C", bytes, str)
 
 MAX_RESPONSE_BYTES = 256 << 20
 """Maximum bytes of a response or event, decompressed: twice the default maximum of an object."""
@@ -74,7 +77,7 @@ class HttpConnection:
         auth: Signs requests.
     """
 
-    is_gateway = unparsed = False
+    is_gateway = unparsed = is_shared = False
 
     def __init__(
         self,
@@ -235,11 +238,63 @@ async def read_body(response: httpx2.Response) -> bytes:
     """
     check_encoding(response)
     body = BytesIO()
-    async for chunk in response.aiter_bytes():
+    async for chunk in _LongReading().paced(response.aiter_bytes()):
         if body.tell() + len(chunk) > MAX_RESPONSE_BYTES:
             raise ValueError(TOO_LARGE)
         body.write(chunk)
     return body.getvalue()
+
+
+async def read_events(response: httpx2.Response) -> AsyncIterator[httpx2.ServerSentEvent]:
+    """Read the events of a response, decompressed.
+
+    Raises:
+        ValueError: It has an encoding that was not requested.
+        httpx2.SSEError: An event is larger than `MAX_RESPONSE_BYTES`.
+    """
+    check_encoding(response)
+    paced: Any = _PacedResponse(response)
+    async for event in httpx2.EventSource(paced, max_event_size=MAX_RESPONSE_BYTES):
+        paced.reading.restart()
+        yield event
+
+
+class _LongReading:
+    """Pauses the reading of a long body or event while other long messages take too much memory."""
+
+    def __init__(self) -> None:
+        self._may_continue = asyncio.Event()
+        self._reading = Reading(LongMessages.of_loop(), self._may_continue.set)
+        self._size = 0
+
+    def restart(self) -> None:
+        """Count a new event."""
+        self._reading.finish()
+        self._size = 0
+
+    async def paced(self, chunks: AsyncIterator[C]) -> AsyncIterator[C]:
+        """Yield the same chunks."""
+        try:
+            async for chunk in chunks:
+                self._size += len(chunk)
+                if self._size > LONG_MESSAGE:
+                    self._may_continue.clear()
+                    if not self._reading.grow_to(self._size):
+                        await self._may_continue.wait()
+                yield chunk
+        finally:
+            self._reading.finish()
+
+
+class _PacedResponse:
+    """What a reader of events uses of a response."""
+
+    def __init__(self, response: httpx2.Response) -> None:
+        self.headers, self.request, self._chunks = response.headers, response.request, response.aiter_text
+        self.reading = _LongReading()
+
+    def aiter_text(self) -> AsyncIterator[str]:
+        return self.reading.paced(self._chunks())
 
 
 def one_line(data: bytes) -> bytes:

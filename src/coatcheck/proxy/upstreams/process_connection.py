@@ -36,7 +36,7 @@ class ProcessConnection:
         verbose: Whether to copy output on its stdout that is not a message to stderr.
     """
 
-    sends_separately = is_gateway = unparsed = False
+    sends_separately = is_gateway = unparsed = is_shared = False
 
     def __init__(
         self,
@@ -96,7 +96,12 @@ class ProcessConnection:
         self.name = server.name
         self._on_message, self._on_end = on_message, on_end
         self._writer = LineWriter(stdin.fileno(), on_pressure, lambda: self._end_faulty("closed its stdin"))
-        self._reader = LineReader(stdout.fileno(), self._on_line, lambda: self._end_faulty("closed its stdout"))
+        self._reader = LineReader(
+            stdout.fileno(),
+            self._on_line,
+            lambda: self._end_faulty("closed its stdout"),
+            waits=not self.is_shared,
+        )
         self._reader.resume()
         self._watching = asyncio.ensure_future(self._watch(server))
 

@@ -5,17 +5,15 @@ import logging
 from typing import Any
 
 import httpx2
-from httpx2 import EventSource
 
 from coatcheck.proxy.jsonrpc import error_response, is_request, parse, to_line
 from coatcheck.proxy.upstreams.base import OnEnd, OnMessage, OnPressure, no_pressure
 from coatcheck.proxy.upstreams.http_client import (
-    MAX_RESPONSE_BYTES,
     HttpConnection,
-    check_encoding,
     not_mcp,
     one_line,
     read_body,
+    read_events,
     refusal,
     same_origin,
     unreachable,
@@ -83,9 +81,8 @@ class SseConnection(HttpConnection):
                 if kind.lower() != "text/event-stream":
                     self._end(not_mcp(self.name, kind))
                     return
-                check_encoding(response)
                 deadline = asyncio.get_running_loop().call_later(ENDPOINT_TIMEOUT, self._check_endpoint)
-                async for event in EventSource(response, max_event_size=MAX_RESPONSE_BYTES):
+                async for event in read_events(response):
                     await self.flow.may_read.wait()
                     if event.event == "endpoint" and not self._endpoint.done():
                         deadline.cancel()

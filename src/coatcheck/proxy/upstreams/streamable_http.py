@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-from httpx2 import EventSource
 
 from coatcheck.codec import dump_json
 from coatcheck.proxy.jsonrpc import (
@@ -33,12 +32,11 @@ from coatcheck.proxy.partial_parsing import find_response_id
 from coatcheck.proxy.request_headers import RequestHeaders
 from coatcheck.proxy.upstreams.base import OnEnd, OnMessage, OnPressure, no_pressure
 from coatcheck.proxy.upstreams.http_client import (
-    MAX_RESPONSE_BYTES,
     HttpConnection,
-    check_encoding,
     not_mcp,
     one_line,
     read_body,
+    read_events,
     refusal,
     unreachable,
 )
@@ -227,9 +225,8 @@ class StreamableHttpConnection(HttpConnection):
     async def _read_events(self, response: httpx2.Response, message: Message, key: Id) -> _Reading:
         """Forward the events of a stream until the answer is among them or the stream breaks off."""
         reading = _Reading()
-        check_encoding(response)
         try:
-            async for event in EventSource(response, max_event_size=MAX_RESPONSE_BYTES):
+            async for event in read_events(response):
                 await self.flow.may_read.wait()
                 reading.last_id = event.id or reading.last_id
                 reading.wait = event.retry if event.retry is not None else reading.wait
@@ -328,7 +325,7 @@ class StreamableHttpConnection(HttpConnection):
                 async with self._open("GET", headers, None) as response:
                     if response.is_error or response.is_redirect:
                         return
-                    async for event in EventSource(response, max_event_size=MAX_RESPONSE_BYTES):
+                    async for event in read_events(response):
                         await self.flow.may_read.wait()
                         failures, last = 0, event.id or last
                         wait = event.retry if event.retry is not None else wait

@@ -1,0 +1,241 @@
+"""Bounds the memory of long messages, of all conversations of an event loop together.
+
+A message of S bytes takes up to seven times S while it is parsed, stored and encoded, and S while it waits for that.
+"""
+
+import asyncio
+import weakref
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable
+from typing import ClassVar
+
+from coatcheck.errors import UpstreamError
+
+LONG_MESSAGE = 1 << 20
+"""Bytes above which a message counts; shorter ones never wait."""
+
+MAX_PROCESSED_BYTES = 64 << 20
+"""Bytes of messages that are parsed, stored and encoded at a time; a longer message is processed alone."""
+
+MAX_HELD_BYTES = 512 << 20
+"""Bytes of messages that are read, wait or are sent, above which reading of further ones pauses."""
+
+TURN_TIMEOUT = 60.0
+"""Seconds that a message waits to be processed."""
+
+LEADER_SECONDS = 10.0
+"""Seconds without a byte after which another message is read above the limit."""
+
+_TOO_MANY = "Too many large results are being processed, and this one was dropped"
+
+
+class LongMessages:
+    """The long messages of one event loop.
+
+    Args:
+        most_processed: See ``MAX_PROCESSED_BYTES``.
+        most_held: See ``MAX_HELD_BYTES``.
+
+    Attributes:
+        processed: Bytes of messages that have a turn.
+        waiting: Bytes of messages that wait for a turn.
+        held: Bytes of all messages that are read, wait, have a turn or are sent.
+    """
+
+    _of_loops: ClassVar["weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LongMessages]"] = (
+        weakref.WeakKeyDictionary()
+    )
+
+    def __init__(self, most_processed: int = MAX_PROCESSED_BYTES, most_held: int = MAX_HELD_BYTES) -> None:
+        self._most_processed, self._most_held = most_processed, most_held
+        self._queues: OrderedDict[Hashable, deque[_Waiting]] = OrderedDict()
+        self._paused: deque[Reading] = deque()
+        self._leader: Reading | None = None
+        self.processed = self.waiting = self.held = 0
+
+    @classmethod
+    def of_loop(cls) -> "LongMessages":
+        """Return those of the running event loop."""
+        loop = asyncio.get_running_loop()
+        return cls._of_loops.get(loop) or cls._of_loops.setdefault(loop, cls())
+
+    def count(self, change: int) -> None:
+        """Change the bytes that are held."""
+        self.held += change
+        if change < 0:
+            self._resume()
+
+    # Processing
+
+    async def turn(self, size: int, caller: Hashable) -> "Turn":
+        """Wait until a message may be processed. Callers take turns, so that one with many messages delays no other.
+
+        Args:
+            size: Its bytes.
+            caller: Its receiver.
+
+        Raises:
+            UpstreamError: It waited too long, or too many others wait.
+        """
+        waiting = _Waiting(size, asyncio.get_running_loop().create_future())
+        self._queues.setdefault(caller, deque()).append(waiting)
+        self.waiting += size
+        self._admit()
+        self._refuse_excess()
+        try:
+            async with asyncio.timeout(TURN_TIMEOUT):
+                return await waiting.admitted
+        except BaseException as error:
+            self._drop(caller, waiting)
+            if waiting.admitted.done() and not waiting.admitted.cancelled() and waiting.admitted.exception() is None:
+                waiting.admitted.result().end()  # The end came at the same moment.
+            self._admit()
+            self._resume()
+            if isinstance(error, TimeoutError):
+                raise UpstreamError(f"{_TOO_MANY} after {TURN_TIMEOUT:g} s. Try again later.") from None
+            raise
+
+    def end_turn(self, size: int) -> None:
+        """Let other messages be processed."""
+        self.processed -= size
+        self._admit()
+        self._resume()
+
+    def _admit(self) -> None:
+        while self._queues:
+            caller, queue = next(iter(self._queues.items()))
+            size = queue[0].size
+            if self.processed and self.processed + size > self._most_processed:
+                return
+            waiting = queue[0]
+            self._drop(caller, waiting)
+            if caller in self._queues:
+                self._queues.move_to_end(caller)
+            if not waiting.admitted.done():
+                self.processed += size
+                waiting.admitted.set_result(Turn(self, size))
+
+    def _refuse_excess(self) -> None:
+        """Refuse the last message of the caller with most bytes: a pipe that callers share is read all the same."""
+        while self.waiting > self._most_held:
+            caller = max(self._queues, key=lambda each: sum(waiting.size for waiting in self._queues[each]))
+            last = self._queues[caller][-1]
+            self._drop(caller, last)
+            if not last.admitted.done():
+                others = f"{self.waiting >> 20:,} MiB of others wait as well"
+                last.admitted.set_exception(UpstreamError(f"{_TOO_MANY}: {others}. Try again later."))
+
+    def _drop(self, caller: Hashable, waiting: "_Waiting") -> None:
+        queue = self._queues.get(caller)
+        if queue is None or waiting not in queue:
+            return
+        queue.remove(waiting)
+        self.waiting -= waiting.size
+        if not queue:
+            del self._queues[caller]
+
+    # Reading
+
+    def may_grow(self, reading: "Reading") -> bool:
+        """Whether a message may be read further; if not, its reader is resumed later, in order.
+
+        Above the limit messages wait for those that are processed. If there are none, one message at a time is read,
+        so that each is complete some time.
+        """
+        if self.held <= self._most_held:
+            return True
+        if self._leader is None and not self._is_processing:
+            self._lead(reading)
+        if self._leader is reading:
+            reading.grew = True
+            return True
+        if reading not in self._paused:
+            self._paused.append(reading)
+        return False
+
+    def finished(self, reading: "Reading") -> None:
+        """Count a message that was read completely, or is read no further."""
+        if self._leader is reading:
+            self._leader = None
+        if reading in self._paused:
+            self._paused.remove(reading)
+        self.count(-reading.size)
+
+    def _lead(self, reading: "Reading") -> None:
+        self._leader, reading.grew = reading, False
+        asyncio.get_running_loop().call_later(LEADER_SECONDS, self._replace_idle, reading)
+
+    def _replace_idle(self, reading: "Reading") -> None:
+        if self._leader is not reading:
+            return
+        if reading.grew:
+            self._lead(reading)
+        else:
+            self._leader = None
+            self._resume()
+
+    def _resume(self) -> None:
+        while self._paused:
+            if self.held > self._most_held:
+                if self._leader is not None or self._is_processing:
+                    return
+                self._lead(self._paused[0])
+            self._paused.popleft().resume()
+
+    @property
+    def _is_processing(self) -> bool:
+        return bool(self.processed or self.waiting)
+
+
+class Reading:
+    """A long message that is being read.
+
+    Args:
+        messages: Those of the event loop.
+        resume: Called when reading may continue; ``None`` for a reader that does not pause.
+    """
+
+    def __init__(self, messages: LongMessages, resume: Callable[[], None] | None) -> None:
+        self._messages = messages
+        self._can_resume = resume
+        self.size = 0
+        self.grew = False
+
+    def grow_to(self, size: int) -> bool:
+        """Set the bytes that were read; return whether reading may continue, otherwise ``resume`` is called later."""
+        change, self.size = size - self.size, size
+        self._messages.count(change)
+        return self._can_resume is None or self._messages.may_grow(self)
+
+    def resume(self) -> None:
+        """Continue reading."""
+        if self._can_resume is not None:
+            self._can_resume()
+
+    def finish(self) -> None:
+        """The message is complete, or is read no further."""
+        if self.size:
+            self._messages.finished(self)
+            self.size = 0
+
+
+class Turn:
+    """Permission to process a message; hold it until the message's parsed and encoded forms are freed."""
+
+    def __init__(self, messages: LongMessages, size: int) -> None:
+        self._messages, self._size = messages, size
+
+    def end(self) -> None:
+        """Let other messages be processed; a second call does nothing."""
+        size, self._size = self._size, 0
+        if size:
+            self._messages.end_turn(size)
+
+
+class _Waiting:
+    """A message that waits for a turn."""
+
+    __slots__ = ("admitted", "size")
+
+    def __init__(self, size: int, admitted: "asyncio.Future[Turn]") -> None:
+        self.size, self.admitted = size, admitted
