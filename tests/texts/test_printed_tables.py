@@ -65,6 +65,46 @@ root          22 12.5      0 ?        S    [kthreadd]
 postgres    1044  0.0  99120 pts/0    Ss   postgres: checkpointer
 """
 
+DISKS = """Filesystem               Size  Used Avail Use% Mounted on
+tmpfs                     24G     0   24G   0% /dev/shm
+/dev/vda                 252G   30G   72G  30% /
+nas01:/export/data       1.8T  503M  1.2T   1% /mnt/backup archive
+"""
+SOCKETS = """Netid State  Recv-Q Send-Q Local Address:Port Peer Address:PortProcess
+tcp   LISTEN 0      128          0.0.0.0:22        0.0.0.0:*    users:(("sshd",pid=630,fd=3))
+tcp   ESTAB  0      36         10.0.3.17:22       10.0.1.2:5    users:(("sshd",pid=88,fd=4))
+udp   UNCONN 0      0          127.0.0.1:323       0.0.0.0:*
+"""
+CONNECTIONS = """Active Internet connections (servers and established)
+Proto Recv-Q Send-Q Local Address           Foreign Address         State       PID/Program name
+tcp        0      0 0.0.0.0:22              0.0.0.0:*               LISTEN      630/sshd: /usr/sbin
+tcp        0    180 10.0.3.17:22            10.0.1.2:55210          ESTABLISHED 88/sshd: root@pts/0
+udp        0      0 127.0.0.1:323           0.0.0.0:*                           -
+"""
+FILES = """COMMAND     PID  TID TASKCMD   USER   FD      TYPE DEVICE SIZE/OFF    NODE NAME
+systemd       1                root  cwd       DIR  254,0     4096       2 /
+rsyslogd    512  515 in:imuxso root    3u     unix 0xffff      0t0   16404 /run/systemd/journal/syslog type=DGRAM
+sshd        630                root    3u     IPv4  16511      0t0     TCP *:22 (LISTEN)
+"""
+UNITS = """  UNIT              LOAD   ACTIVE   SUB     DESCRIPTION
+  cron.service      loaded active   running Regular background program processing daemon
+  getty@tty1.service loaded inactive dead    Getty on tty1
+  ssh.service       loaded failed   failed  OpenBSD Secure Shell server
+"""
+TOP = """top - 18:37:34 up 35 min,  0 user,  load average: 4.09, 5.89, 5.63
+Tasks: 112 total,   5 running
+
+  PID USER      PR  NI    VIRT    RES  %CPU     TIME+ COMMAND
+ 2144 root      20   0  277216 114984  62.5   2:26.54 python3.11
+ 4834 postgres  20   0  117260  84356  50.0   0:00.90 postgres: checkpointer
+   91 root      rt   0       0      0   0.0   0:00.00 migration/0
+"""
+MEMORY = """               total        used        free
+Mem:           24105        1584       18688
+Swap:              0           0           0
+Total:         24105        1584       18688
+"""
+
 
 def opened(text: str) -> tuple[str, Any]:
     found = open_text(text, in_sandbox=False)
@@ -111,6 +151,87 @@ def opened(text: str) -> tuple[str, Any]:
             },
             "postgres: checkpointer",
         ),
+        (
+            DISKS,
+            "aligned columns",
+            {
+                "Filesystem": "tmpfs",
+                "Size": "24G",
+                "Used": "0",
+                "Avail": "24G",
+                "Use%": "0%",
+                "Mounted on": "/dev/shm",
+            },
+            "/mnt/backup archive",
+        ),
+        (
+            SOCKETS,
+            "aligned columns",
+            {
+                "Netid": "tcp",
+                "State": "LISTEN",
+                "Recv-Q": 0,
+                "Send-Q": 128,
+                "Local Address:Port": "0.0.0.0:22",
+                "Peer Address:Port": "0.0.0.0:*",
+                "Process": 'users:(("sshd",pid=630,fd=3))',
+            },
+            "127.0.0.1:323",
+        ),
+        (
+            CONNECTIONS,
+            "aligned columns (lines 1 to 4)",
+            {
+                "Proto": "tcp",
+                "Recv-Q": 0,
+                "Send-Q": 0,
+                "Local Address": "0.0.0.0:22",
+                "Foreign Address": "0.0.0.0:*",
+                "State": "LISTEN",
+                "PID/Program name": "630/sshd: /usr/sbin",
+            },
+            "127.0.0.1:323",
+        ),
+        (
+            FILES,
+            "aligned columns",
+            {
+                "COMMAND": "systemd",
+                "PID": 1,
+                "TID": None,
+                "TASKCMD": "",
+                "USER": "root",
+                "FD": "cwd",
+                "TYPE": "DIR",
+                "DEVICE": "254,0",
+                "SIZE/OFF": "4096",
+                "NODE": "2",
+                "NAME": "/",
+            },
+            "*:22 (LISTEN)",
+        ),
+        (
+            TOP,
+            "aligned columns (lines 3 to 6)",
+            {
+                "PID": 2144,
+                "USER": "root",
+                "PR": "20",
+                "NI": 0,
+                "VIRT": 277216,
+                "RES": 114984,
+                "%CPU": 62.5,
+                "TIME+": "2:26.54",
+                "COMMAND": "python3.11",
+            },
+            "migration/0",
+        ),
+        (
+            MEMORY,
+            "aligned columns",
+            {"column_1": "Mem:", "total": 24105, "used": 1584, "free": 18688},
+            "Total:",
+        ),
     ],
 )
 def test_a_printed_table_is_a_list_of_objects(text: str, form: str, first: Any, last: str) -> None:
@@ -137,6 +258,12 @@ def test_cells_keep_their_place_where_others_are_empty() -> None:
         PSQL.replace("  2 | Ben   |   -3.00", "  2 | Ben | | x"),
         PIP.replace("a name with spaces 1.2", "a name that goes on beyond 1.2"),
         PODS.replace("prod          web-7 ", "production-cluster web-7 "),
+        UNITS,  # a name reaches into the next column
+        DISKS.replace("nas01:/export/data  ", "nas01:/export/data/of/many"),
+        SOCKETS.replace("tcp   ESTAB  0      36   ", "tcp   ESTAB  0      36  x"),
+        "name   first  last\nAnn    1  2  3\nBen    4  5  6\nCleo   7  8  9\n",
+        "def f(a,  b,  c):\n    return a\n\n\nclass A:\n    pass\n",
+        "A list  of things  to do\nbuy bread and then some milk\ncall the dentist on Monday\nwrite to aunt Mary\n",
         "TODAY WE TALK ABOUT\nthe news of the day\nand what comes next\nand more of it\n",
         "A B C\nsome words here\nand others there\nbut no numbers\n",
         "# Title\n\n| a | b |\n|---|---|\n| 1 | 2 |\n| 3 | 4 |\n| 5 | 6 |\n\n" + "Much more text than table.\n" * 20,
@@ -155,10 +282,12 @@ def test_what_does_not_fit_its_columns_stays_a_text(text: str) -> None:
         "a|b\n" + "-|" * 100_000 + "\n" + "1|2\n" * 50_000,
         "A  B  C\n" + "1  2  3\n" * 100_000,
         "A B C\n" + " " * 400_000 + "\n" * 50,
+        "A  b  c\n" + "x  y  z  " * 200_000 + "\n",
+        "A  b  c\n" * 200_000,
         "a b\n" + "--  " * 100_000 + "\n" + "1 2\n" * 9,
         "+" + "-+" * 200_000 + "\n" + "|" * 200_000,
     ],
-    ids=range(7),
+    ids=range(9),
 )
 def test_hostile_tables_are_refused_and_not_fatal(text: str) -> None:
     open_text(text, in_sandbox=True)

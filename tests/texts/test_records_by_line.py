@@ -31,6 +31,31 @@ PAGES = (
     "Title: Three\nURL: https://a/3\nText: y"
 )
 
+CALENDAR = """BEGIN:VCALENDAR
+VERSION:2.0
+BEGIN:VEVENT
+UID:1
+DTSTART;TZID=Europe/Berlin:20261130T090000
+SUMMARY:Weekly\\, long
+DESCRIPTION:One\\ntwo and
+  three
+ATTENDEE;CN="P: 1";ROLE=CHAIR:mailto:p1@x.org
+ATTENDEE:mailto:p2@x.org
+BEGIN:VALARM
+TRIGGER:-PT15M
+END:VALARM
+END:VEVENT
+BEGIN:VEVENT
+UID:2
+DTSTART:20261201T090000Z
+ATTENDEE:mailto:p3@x.org
+END:VEVENT
+END:VCALENDAR
+"""
+CARDS = "".join(
+    f"BEGIN:VCARD\r\nVERSION:3.0\r\nFN:Jane {n}\r\nitem1.TEL;TYPE=CELL:+49 {n}\r\nEND:VCARD\r\n" for n in range(3)
+)
+
 
 def opened(text: str) -> tuple[str, Any]:
     found = open_text(text, in_sandbox=False)
@@ -145,3 +170,55 @@ def test_a_very_long_log_of_requests_stays_a_text_that_is_reported_as_a_log(monk
     assert summarise(REQUESTS * 9, "log lines", 900).text.startswith(
         "From 03/Jun/2025:00:00:31 to 03/Jun/2025:00:01:26"
     )
+
+
+def test_a_calendar_is_an_object_with_lists_of_its_components() -> None:
+    form, value = opened(CALENDAR)
+    assert form == "iCalendar"
+    assert value == {
+        "VERSION": "2.0",
+        "VEVENT": [
+            {
+                "UID": "1",
+                "DTSTART": "20261130T090000",
+                "DTSTART;TZID": "Europe/Berlin",
+                "SUMMARY": "Weekly, long",
+                "DESCRIPTION": "One\ntwo and three",
+                "ATTENDEE": [
+                    {"CN": "P: 1", "ROLE": "CHAIR", "value": "mailto:p1@x.org"},
+                    {"value": "mailto:p2@x.org"},
+                ],
+                "VALARM": [{"TRIGGER": "-PT15M"}],
+            },
+            {"UID": "2", "DTSTART": "20261201T090000Z", "ATTENDEE": [{"value": "mailto:p3@x.org"}]},
+        ],
+    }
+
+
+def test_an_address_book_is_a_list_of_cards() -> None:
+    form, value = opened(CARDS)
+    assert form == "vCard"
+    assert value[2] == {"VERSION": "3.0", "FN": "Jane 2", "TEL": "+49 2", "TEL;TYPE": "CELL"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        CALENDAR.replace("END:VALARM\n", ""),
+        CALENDAR.replace("END:VCALENDAR\n", ""),
+        CALENDAR.replace("UID:2", "no property"),
+        "BEGIN:VCARD\n" * 5_000,
+    ],
+)
+def test_a_malformed_calendar_stays_a_text(text: str) -> None:
+    assert opened(text) == ("", None)
+
+
+def test_tabs_may_stand_before_the_colons_of_blocks() -> None:
+    text = "".join(f"processor\t: {n}\nmodel name\t: EPYC\ncpu MHz\t\t: 2596.1\n\n" for n in range(4))
+    assert opened(text)[1][3] == {"processor": "3", "model name": "EPYC", "cpu MHz": "2596.1"}
+
+
+def test_a_hex_dump_is_no_yaml() -> None:
+    dump = "".join(f"{n * 16:08x}: 7f45 4c46 0201 0100 0000 0000 0000 0000  .ELF\n" for n in range(9))
+    assert open_text(dump, in_sandbox=True) is None

@@ -166,7 +166,8 @@ class ExplorerCore:
         text = stored.text() if not target.path else None
         if text is None:
             raise error
-        subject = Subject(str(target), len(text), tool=stored.metadata.tool, kind_note=f"Shown as plain text: {error}")
+        reason = str(error).partition(". ")[0]  # what follows is advice on patterns and filters
+        subject = Subject(str(target), len(text), tool=stored.metadata.tool, kind_note=f"Shown as plain text: {reason}")
         return render_text(text, subject, limit)
 
     async def run(

@@ -1,6 +1,9 @@
 """Blocks of ``Name: value`` lines, each of which begins with the same name: found pages, packages, headers of mails.
 
-Lines of another form continue the value above them.
+Lines of another form continue the value above them. In calendars and address books (iCalendar, vCard) the lines between
+``BEGIN:VEVENT`` and ``END:VEVENT`` are an object, and the objects of one kind a list. The parameters of a property are
+members next to it (``DTSTART;TZID``). A property that occurs twice in an object is a list in all, with objects of value
+and parameters if one of them has any.
 """
 
 import re
@@ -11,7 +14,15 @@ FEWEST = 3
 FEWEST_NAMES = 2
 """Names that all blocks have."""
 MOST_NAMES = 200
-_FIELD = re.compile(r"([A-Za-z][\w .()/-]{0,39}):(?: +|\t+|$)", re.ASCII)
+_FIELD = re.compile(r"([A-Za-z][\w .()/-]{0,39})\t{0,9}:(?: +|\t+|$)", re.ASCII)
+_CALENDAR = re.compile(r"BEGIN:(VCALENDAR|VCARD)\r?\n", re.IGNORECASE)
+_PROPERTY = re.compile(
+    r"(?:[\w-]{1,40}\.)?(?P<name>[A-Za-z0-9-]{1,60})(?P<parameters>(?:;[A-Za-z0-9-]{1,60}(?:=(?:\"[^\"\n]{0,2000}\"|"
+    r"[^\";:\n]{0,2000}){1,9})?){0,20}):(?P<value>.*)"
+)
+_PARAMETER = re.compile(r";([A-Za-z0-9-]+)(?:=((?:\"[^\"]*\"|[^\";])*))?")
+_ESCAPED = re.compile(r"\\([\\,;nN])")
+MOST_LEVELS = 20
 
 Found = tuple[Any, str]
 
@@ -22,7 +33,8 @@ def looks_like_blocks(head: str) -> bool:
     if first is None:
         return False
     lines = head.split("\n", 2)
-    return len(lines) > 1 and _FIELD.match(lines[1]) is not None and f"\n{first[1]}:" in head[first.end() :]
+    again = f"\n{head[: first.end()].rstrip()}"
+    return len(lines) > 1 and _FIELD.match(lines[1]) is not None and again in head[first.end() :]
 
 
 def open_blocks(text: str) -> Found | None:
@@ -59,8 +71,63 @@ def _record(block: list[tuple[str, str]], common: set[str]) -> dict[str, str] | 
         if name in common or (name and only_names and " " not in name):
             if name in record:
                 return None
-            last = record[name] = [line[len(name) + 1 :].strip()]
+            last = record[name] = [line.partition(":")[2].strip()]
         else:
             only_names = only_names and line[:1] in {" ", "\t"}
             last.append(line)
     return {name: "\n".join(lines).rstrip() for name, lines in record.items()}
+
+
+def looks_like_calendar(head: str) -> bool:
+    """Whether a text begins like a calendar or an address book."""
+    return _CALENDAR.match(head) is not None
+
+
+def open_calendar(text: str) -> Found | None:
+    """Return the cards of an address book as a list, or the object that a calendar is."""
+    root: dict[str, Any] = {}
+    waiting: list[tuple[str, dict[str, Any]]] = [("", root)]
+    detailed: set[str] = set()
+    repeated: set[str] = set()
+    for line in re.sub(r"\r?\n[ \t]", "", text.rstrip()).splitlines():
+        found = _PROPERTY.fullmatch(line)
+        if found is None or len(waiting) > MOST_LEVELS:
+            return None
+        name, value = found["name"].upper(), found["value"]
+        kind, here = waiting[-1]
+        if name == "BEGIN":
+            waiting.append((value.upper(), {}))
+        elif name == "END":
+            if value.upper() != kind:
+                return None
+            waiting.pop()
+            waiting[-1][1].setdefault(kind, []).append(here)
+        else:
+            parameters = {key.upper(): given.strip('"') for key, given in _PARAMETER.findall(found["parameters"])}
+            text_value = _ESCAPED.sub(lambda escaped: "\n" if escaped[1] in "nN" else escaped[1], value)
+            here.setdefault(name, []).append({**parameters, "value": text_value})
+            if parameters:
+                detailed.add(name)
+            if len(here[name]) > 1:
+                repeated.add(name)
+    if len(waiting) > 1 or len(root) != 1:
+        return None
+    (kind, objects) = root.popitem()
+    made = [_plain(each, detailed, repeated) for each in objects]
+    if kind == "VCARD":
+        return made, "vCard"
+    return made[0] if len(made) == 1 else made, "iCalendar"
+
+
+def _plain(component: dict[str, Any], detailed: set[str], repeated: set[str]) -> dict[str, Any]:
+    """Write a component with lists where properties repeat; parameters of the others become members."""
+    plain: dict[str, Any] = {}
+    for name, entries in component.items():
+        if not isinstance(entries[0].get("value"), str):
+            plain[name] = [_plain(each, detailed, repeated) for each in entries]
+        elif name in repeated:
+            plain[name] = entries if name in detailed else [each["value"] for each in entries]
+        else:
+            plain[name] = entries[0].pop("value")
+            plain |= {f"{name};{parameter}": given for parameter, given in entries[0].items()}
+    return plain

@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from coatcheck.explorer.texts.field_blocks import looks_like_blocks, open_blocks
+from coatcheck.explorer.texts.field_blocks import looks_like_blocks, looks_like_calendar, open_blocks, open_calendar
+from coatcheck.explorer.texts.html_tables import looks_like_html_tables, may_have_tables, open_html_tables
 from coatcheck.explorer.texts.json_documents import open_json, open_json_inside
 from coatcheck.explorer.texts.line_records import looks_like_records, open_records
 from coatcheck.explorer.texts.printed_tables import looks_printed, open_printed_table
@@ -70,12 +71,16 @@ def _by_lines(text: str, *, in_sandbox: bool) -> tuple[Any, str] | None:
     head = text[:HEAD]
     if len(text) > MOST_OF_LINES:
         return None
+    if in_sandbox and (found := open_html_tables(text)) is not None:
+        return found
     if in_sandbox and looks_like_xml(text):
         return open_xml(text)
     if in_sandbox and looks_like_sections(head):
         return open_sections(text)
     if looks_printed(head) and (table := open_printed_table(text)) is not None:
         return table
+    if looks_like_calendar(head):
+        return open_calendar(text)
     return open_blocks(text) if looks_like_blocks(head) and not recognise(text) else None
 
 
@@ -103,7 +108,9 @@ def why_unopened(text: str) -> str:
 def is_for_the_sandbox(text: str) -> bool:
     """Whether parsing a text could take long, so that it is done in the sandbox."""
     head = text[:HEAD].removeprefix(BYTE_ORDER_MARK)
-    if looks_like_python(text) or looks_like_yaml(head) or looks_like_sections(head) or looks_like_xml(text):
+    if looks_like_python(text) or looks_like_yaml(head) or looks_like_sections(head):
+        return True
+    if looks_like_xml(text) or looks_like_html_tables(text):
         return True
     if len(text) <= SMALL:
         return False
@@ -111,7 +118,13 @@ def is_for_the_sandbox(text: str) -> bool:
 
 
 def _are_records(head: str) -> bool:
-    return looks_like_table(head) or looks_printed(head) or looks_like_records(head) or looks_like_blocks(head)
+    return (
+        looks_like_table(head)
+        or looks_printed(head)
+        or looks_like_records(head)
+        or looks_like_blocks(head)
+        or looks_like_calendar(head)
+    )
 
 
 def may_be_opened(head: str) -> bool:
@@ -122,5 +135,6 @@ def may_be_opened(head: str) -> bool:
         or looks_like_yaml(head)
         or looks_like_sections(head)
         or looks_like_xml(f"{head}>")  # as if a tag ended where it is cut
+        or may_have_tables(head)
         or _are_records(head)
     )

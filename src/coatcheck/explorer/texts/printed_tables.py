@@ -1,14 +1,14 @@
-"""Tables as programs print them: Markdown's, boxes of databases, columns under a rule, columns under capital names.
+"""Tables as programs print them: Markdown's, boxes of databases, columns under a rule or under a line of names.
 
 Cells are given as they stand, without the space around them; columns of numbers become numbers as in CSV. A table may
 have words around it, but makes up most of the text. One row that does not fit makes all of it a text.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from coatcheck.explorer.texts.tables import MOST_COLUMNS, typed, unique_names
+from coatcheck.explorer.texts.tables import LONGEST_NAME, MOST_COLUMNS, typed, unique_names
 
 FEWEST_ROWS = 3
 FEWEST_COLUMNS = 2
@@ -16,6 +16,10 @@ FEWEST_ALIGNED = 3
 """Columns of a table without a rule."""
 LINES_BEFORE = 12
 """Lines among which the rule of a table is looked for."""
+JUDGED = 20
+"""Lines that are looked at before all of them are."""
+WIDEST = 500
+"""Characters of a line among which columns are looked for."""
 SHORTER = 2
 """A table makes up at least one part in so many of a text."""
 _MARKDOWN_RULE = re.compile(r"\|? {0,40}:?-+:? {0,40}(?:\| {0,40}:?-+:? {0,40}){0,999}\|? {0,40}", re.ASCII)
@@ -25,6 +29,10 @@ _DPKG_RULE = re.compile(r"\+\+\+(?:-=+){1,20}-?")
 _CELL = re.compile(r"(?<!\\)\|")
 _CAPITALS = re.compile(r"[A-Z%#][A-Z0-9 %#()/_.:+-]*[A-Z0-9)%#]|[A-Z%#]", re.ASCII)
 _GAP = re.compile(r" {2,}|\t+")
+_NUMBER_WORD = re.compile(r"(?<!\S)[-+]?\d")
+_MARKS = bytes(b"01"[not chr(each).isspace()] for each in range(256))
+_MARKED = re.compile(r"1+")
+_GLUED = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _DRAWN = str.maketrans(
     dict.fromkeys("│┃║┆┊", "|")
     | dict.fromkeys("─━═┄┈", "-")
@@ -38,8 +46,8 @@ Found = tuple[Any, str]
 
 def looks_printed(head: str) -> bool:
     """Whether a text may begin with a printed table; cheap, and true for some texts that have none."""
-    lines = head.split("\n", LINES_BEFORE + 1)
-    return any(map(_kind_of_rule, lines[1 : LINES_BEFORE + 1])) or _names(lines[0]) is not None
+    lines = head.split("\n", LINES_BEFORE + 1)[: LINES_BEFORE + 1]
+    return any(map(_kind_of_rule, lines[1:])) or any(map(_may_name_columns, lines))
 
 
 def open_printed_table(text: str) -> Found | None:
@@ -49,7 +57,10 @@ def open_printed_table(text: str) -> Found | None:
         kind = _kind_of_rule(line)
         if kind and (found := _KINDS[kind](lines, place)) is not None:
             return found
-    return _aligned(lines)
+    for place, line in enumerate(lines[: LINES_BEFORE + 1]):
+        if _may_name_columns(line) and (found := _aligned(lines, place)) is not None:
+            return found
+    return None
 
 
 def _kind_of_rule(line: str) -> str:
@@ -144,57 +155,97 @@ def _cut(line: str, starts: Sequence[int]) -> Row | None:
     return [line[start:end].strip() for start, end in zip(starts, ends, strict=True)]
 
 
-def _names(line: str) -> list[str] | None:
-    """Return the names of columns that a line of capital words spells; ``None`` for any other line."""
-    if not line or line[0] == "\t" or len(line) > MOST_COLUMNS or line.upper() != line:
+def _may_name_columns(line: str) -> bool:
+    """Whether a line may be the names of columns: words without numbers, with wide gaps or in capitals."""
+    words = line.split() if len(line) <= MOST_COLUMNS else []
+    if len(words) < FEWEST_ALIGNED or _NUMBER_WORD.search(line):
+        return False
+    is_capital = line.upper() == line and all(map(_CAPITALS.fullmatch, words))
+    return is_capital or _GAP.search(line.strip()) is not None
+
+
+def _aligned(lines: Sequence[str], place: int) -> Found | None:
+    """Read columns under a line of names, as ``kubectl``, ``df``, ``lsof`` and ``ps`` print them."""
+    end = place + 1
+    while end < len(lines) and lines[end].strip():
+        end += 1
+    if end - place <= FEWEST_ROWS or _starts(lines[place : min(end, place + JUDGED)]) is None:
+        return _by_words(lines, place, end)
+    return _between_gaps(lines, place, end) or _by_words(lines, place, end)
+
+
+def _between_gaps(lines: Sequence[str], place: int, end: int) -> Found | None:
+    """Read columns that are separated by gaps in all lines; a cell may be empty or have several words."""
+    block = [line.expandtabs() if "\t" in line else line for line in lines[place:end]]
+    starts = _starts(block)
+    if starts is None:
         return None
-    names = [name for name in _GAP.split(line.strip()) if name]
-    if len(names) < FEWEST_ALIGNED:
-        names = line.split()
-    if len(names) < FEWEST_ALIGNED or len(set(names)) < len(names):
+    rows = [_cells_at(line, starts) for line in block]
+    if any("  " in cell for row in rows for cell in row[:-1]):
+        return None  # the gap of two columns
+    names = [_GAP.sub(" ", name).removeprefix("# ") for name in rows.pop(0)]
+    if any(" " in name and _same_words(row[column] for row in rows) for column, name in enumerate(names[:-1])):
+        return None  # probably several columns, of which some cells touch
+    if max(map(len, names)) > LONGEST_NAME or len(set(names)) < len(names):
         return None
-    return names if all(map(_CAPITALS.fullmatch, names)) else None
+    short = sum(all(" " not in row[column] for row in rows) for column in range(len(names)))
+    return _table("aligned columns", names, rows, lines, place, end) if short >= FEWEST_COLUMNS else None
 
 
-def _aligned(lines: Sequence[str]) -> Found | None:
-    """Read columns under capital names, as ``kubectl`` and ``ps`` print them."""
-    if _names(lines[0]) is None:
-        return None
-    rows = list(lines)
-    while rows and not rows[-1].strip():
-        rows.pop()
-    return _at_starts(rows) or _by_words(rows)
+def _same_words(cells: Iterable[str]) -> bool:
+    """Whether all cells have the same number of words, and more than one."""
+    counts = {len(cell.split()) for cell in cells}
+    return len(counts) == 1 and counts.pop() > 1
 
 
-def _at_starts(lines: Sequence[str]) -> Found | None:
-    """Read cells that begin where their names do."""
-    header = lines[0]
-    starts = [0 if header[0] != " " else len(header) - len(header.lstrip())]
-    starts += [found.end() for found in _GAP.finditer(header.rstrip()) if found.start() > starts[0]]
-    if len(starts) < FEWEST_ALIGNED or starts[0]:
-        return None
-    rows: list[Row] = []
-    for line in lines:
-        row = None if "\t" in line else _cut(line, starts)
-        # what is in a cell begins where its name does
-        if row is None or any(line[start : start + 1] == " " and cell for start, cell in zip(starts, row, strict=True)):
-            return None
-        rows.append(row)
-    return _table("aligned columns", rows[0], rows[1:], lines, 0, len(lines))
+def _starts(block: Sequence[str]) -> list[int] | None:
+    """Return where the columns of a block begin, whose first line names them; ``None`` for fewer than three."""
+    header, body = _marks(block[0]), 0
+    for line in block[1:]:
+        body |= _marks(line)
+    starts: list[int] = []
+    for found in _MARKED.finditer(f"{header | body:b}"[::-1]):
+        start, end = found.span()
+        is_named = bool(block[0][start:end].strip())
+        has_cells = _any(body, start, end)
+        # A second word of a name has no cells of its own below it; words of cells have no name above them.
+        if not starts or (is_named and (has_cells or block[0][start - 2 : start].isspace())):
+            starts.append(start)
+        # ss writes "Peer Address:PortProcess".
+        starts += [
+            place
+            for place in (glued.start() for glued in _GLUED.finditer(block[0], start, end))
+            if not body >> place - 1 & 1 and _any(body, start, place) and _any(body, place, end)
+        ]
+    return starts if len(starts) >= FEWEST_ALIGNED else None
 
 
-def _by_words(lines: Sequence[str]) -> Found | None:
+def _marks(line: str) -> int:
+    """Return a number whose bits are the characters of a line that are no spaces."""
+    return int(line[:WIDEST].encode("ascii", "replace").translate(_MARKS)[::-1] or b"0", 2)
+
+
+def _any(marks: int, start: int, end: int) -> bool:
+    """Whether one of some marks is set."""
+    return bool(marks >> start & ((1 << end - start) - 1))
+
+
+def _cells_at(line: str, starts: Sequence[int]) -> Row:
+    return [line[start:end].strip() for start, end in zip(starts, [*starts[1:], len(line)], strict=True)]
+
+
+def _by_words(lines: Sequence[str], place: int, end: int) -> Found | None:
     """Read rows of as many words as there are names; the last cell is the rest of its line."""
-    names = lines[0].split()
+    names = lines[place].split()
     rows = []
-    for line in lines[1:]:
+    for line in lines[place + 1 : end]:
         row = line.split(None, len(names) - 1)
         if len(row) < len(names):
             return None
         rows.append([*row[:-1], row[-1].strip()])
     if len(set(names)) < len(names):
         return None
-    return _table("aligned columns", names, rows, lines, 0, len(lines), numeric=2)
+    return _table("aligned columns", names, rows, lines, place, end, numeric=2)
 
 
 def _table(

@@ -59,7 +59,7 @@ def open_table(text: str) -> tuple[Any, str] | None:
     if lead:
         note += f", from line {text.count(chr(10), 0, lead)}"
     name = _DELIMITERS[delimiter]
-    if not _has_header(rows):
+    if not has_header(rows):
         return list(map(list, typed(rows))), f"{name} without a header, {len(rows[0])} columns{note}"
     names = unique_names([cell.strip() or f"column_{place}" for place, cell in enumerate(rows.pop(0), 1)])
     return [dict(zip(names, row, strict=True)) for row in typed(rows)], f"{name}{note}"
@@ -124,7 +124,7 @@ def _rows(text: str, delimiter: str) -> tuple[list[Row], str] | None:
     return rows, note
 
 
-def _has_header(rows: list[Row]) -> bool:
+def has_header(rows: list[Row]) -> bool:
     """Whether the first row names the columns: distinct words that do not occur in their columns."""
     first = [cell.strip() for cell in rows[0]]
     named = [cell for cell in first if cell]

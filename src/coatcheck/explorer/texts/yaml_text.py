@@ -22,6 +22,8 @@ MOST_CHARACTERS_JUDGED = 300
 FEWEST_STRUCTURAL_LINES = 2
 
 _STRUCTURE = re.compile(r"""[ ]*(?:-(?:[ ]|$)|(?:[\w./$@-]+|"[^"\n]*"|'[^'\n]*')[ ]*:(?:[ ]|$))""")
+_DUMP = re.compile(r"[0-9a-fA-F]{4,16}: (?:[0-9a-fA-F]{2,4} ){2}")
+"""A line of a hex dump."""
 _PASSED_OVER = re.compile(r"[ ]*(?:#.*|%.*|---.*|\.\.\.)?\s*$")
 
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -82,6 +84,8 @@ def open_yaml_text(text: str) -> Any:
 
 def looks_like_yaml(text: str) -> bool:
     """Whether a text has the structure of YAML: each unindented line is ``key:`` or ``- ``, and two or more are."""
+    if _DUMP.match(text):
+        return False
     structural = 0
     for line in _first_lines(text):
         if _PASSED_OVER.match(line) or line.startswith("\t"):
