@@ -33,6 +33,8 @@ VALUE = {
     "names": ["a", "b"],
     "mixed": [1, "x"],
     "json": "[4, 5]",
+    "csv": "city,zip\nRome,5\nOslo,7\nBern,9\n",
+    "yaml": "city: Rome\nzip: 5\n",
     "number": 7,
     "half": 0.5,
     "digits": "12",
@@ -70,6 +72,14 @@ SHAPES: dict[str, tuple[dict[str, Any], Any]] = {
     ),
     "a stored JSON text for a model": ({"place": "@X.place_text"}, {"place": {"city": "Oslo", "zip": 0}}),
     "a stored JSON text for a list": ({"rows": "@X.json"}, {"rows": [4, 5]}),
+    "a stored table for a list or object": ({"either": "@X.csv"}, {"either": [
+        {"city": "Rome", "zip": 5}, {"city": "Oslo", "zip": 7}, {"city": "Bern", "zip": 9}
+    ]}),
+    "a stored document for a model": ({"place": "@X.yaml"}, {"place": {"city": "Rome", "zip": 5}}),
+    "a stored table for a text": ({"text": "@X.csv"}, {"text": "city,zip\nRome,5\nOslo,7\nBern,9\n"}),
+    "a stored table for a list of numbers": ({"rows": "@X.csv"}, "takes an array of integer"),
+    "a full stop behind it": ({"text": "@X.title."}, "Write @"),
+    "brackets around it": ({"rows": "(@X.rows)"}, "alone, without quotes"),
     "stored digits for a number": ({"count": "@X.digits"}, {"count": 12}),
     "stored digits for a number or text": ({"number_or_text": "@X.digits"}, {"number_or_text": "12"}),
     "a text for a number or text": ({"number_or_text": "@X.title"}, {"number_or_text": "a title"}),
@@ -101,7 +111,7 @@ SHAPES: dict[str, tuple[dict[str, Any], Any]] = {
     "another type inside": ({"rows": [1, "@X.title"]}, 'The parameter "rows[1]" takes integer, but'),
     "items of another type": ({"rows": "@X.mixed"}, "takes an array of integer, but at [1] in"),
     "a wildcard": ({"rows": "@X.rows[*]"}, "no wildcard"),
-    "backticks": ({"text": "`@X.title`"}, "without quotes, backticks or spaces"),
+    "backticks": ({"text": "`@X.title`"}, "without quotes, backticks, spaces or punctuation"),
     "another case": ({"text": "@x.title"}, "Did you mean @"),
     "a missing path in braces": ({"text": "a {{@X.titel}}"}, '".titel" leads nowhere'),
 }  # fmt: skip

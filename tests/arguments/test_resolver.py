@@ -1,6 +1,7 @@
 import pytest
 
 from coatcheck.backends import InMemoryBackend
+from coatcheck.calls.interceptor import Interceptor
 from coatcheck.errors import ArgumentRejected, ObjectNotFound, PathNotFound, ReferenceSyntaxError
 from coatcheck.explorer import Explorer
 from coatcheck.object_store import ObjectStore
@@ -200,10 +201,12 @@ async def test_a_missing_path_in_braces_is_an_error(stored):
         ("@OBJ_001", "Did you mean @obj_001?"),
         ("@Obj_001.rows", r"Did you mean @obj_001\.rows\?"),
         ("@obj-001", "Did you mean @obj_001?"),
-        ("`@obj_001.rows`", "without quotes, backticks or spaces"),
-        (" @obj_001 ", "without quotes, backticks or spaces"),
+        ("`@obj_001.rows`", "without quotes, backticks, spaces or punctuation"),
+        (" @obj_001 ", "without quotes, backticks, spaces or punctuation"),
         ("@obj_001.rows[*].id", "no wildcard"),
-        ("@obj_001.", "malformed"),
+        ("@obj_001.", "Write @obj_001 alone"),
+        ("(@obj_001.rows),", r"Write @obj_001\.rows alone"),
+        ("@obj_001..rows", "malformed"),
     ],
 )
 async def test_a_near_miss_of_an_existing_reference_is_an_error(stored, given, advice):
@@ -240,3 +243,12 @@ async def test_near_misses_are_not_searched_if_objects_cannot_be_listed():
 async def test_a_reference_to_nothing_suggests_a_similar_one(stored):
     with pytest.raises(ObjectNotFound, match=r"Did you mean @obj_001\.rows\?"):
         await resolve_arguments({"text": "@obj_0O1.rows"}, SCHEMA, stored)
+
+
+@pytest.mark.anyio
+async def test_an_existing_id_without_its_sign_passes_with_a_note(stored):
+    given = {"text": "obj_001.rows", "either": ["obj_none", "object", "obj_001"]}
+    call = await Interceptor(stored).prepare("tool", given, SCHEMA)
+    assert call.arguments == given
+    assert len(call.notes) == 2
+    assert call.notes[0].endswith("To pass the value of the stored object, write @obj_001.rows.")

@@ -247,3 +247,19 @@ def test_little_is_shown_around_a_match_in_encoded_data(do):
     assert "Ab3" in png
     assert len(png) < 130 < len(text)
     assert "needle" in text
+
+
+def test_rows_that_are_too_long_to_be_shown_are_not_counted_as_rows(do):
+    short, long = {"a": "needle", "b": "needle"}, {"a": "needle", "b": "needle", "c": "x" * 900}
+    assert do("search", [short, {**short}], pattern="needle").text.startswith("2 rows and 0 keys")
+    assert do("search", [short, long], pattern="needle").text.startswith("3 rows or values and 0 keys")
+    assert do("search", [long, {**long}], pattern="needle").text.startswith("4 values and 0 keys")
+
+
+@pytest.mark.filterwarnings("ignore:Possible nested set")
+@pytest.mark.parametrize(
+    ("pattern", "advice"),
+    [("%word%", "Write the pattern without %: word"), ("[[:digit:]]+", "no classes such as [[:digit:]]")],
+)
+def test_patterns_of_sql_and_posix_are_explained(do, pattern, advice):
+    assert advice in do("search", ["a word"], pattern=pattern).text

@@ -95,6 +95,16 @@ def test_two_at_signs_before_anything_else_are_unchanged(text):
         ("`@obj_1`", "", "@obj_1"),
         ('"@obj_1"', "[3]", "@obj_1[3]"),
         ("@obj_1 [3].name", "", "@obj_1[3].name"),
+        ("@obj_1.items.", "", "@obj_1.items"),
+        ("@obj_1,", "", "@obj_1"),
+        ("(@obj_1)", "", "@obj_1"),
+        ("**@obj_1**", "", "@obj_1"),
+        ("\u201c@obj_1\u201d", "", "@obj_1"),
+        ("\uff20obj_1", "", "@obj_1"),
+        ("@@obj_1", "", "@obj_1"),
+        ("$obj_1", "", "@obj_1"),
+        ("coatcheck://objects/obj_1", "", "@obj_1"),
+        ('@obj_1["a."]', "", '@obj_1["a."]'),
     ],
 )
 def test_tools_accept_an_id_with_or_without_the_sign_and_a_separate_path(object_id, path, expected):
@@ -109,6 +119,13 @@ def test_tools_accept_an_id_with_or_without_the_sign_and_a_separate_path(object_
         ("a b", 'malformed at character 2 (" b")'),
         ("a[3-10]", 'malformed at character 2 ("[3-10]")'),
         ('a."b', "expected a key after the dot"),
+        ("[0].%CPU", 'as in [0]["%CPU"]'),
+        ("[0]name", "Did you mean: [0].name"),
+        ("[0..3]", "Did you mean: [0:3], or lines[0:3]"),
+        ("[0,3]", "Did you mean: [0:3], or lines[0:3]"),
+        ("lines[3-9]", "Did you mean: lines[3:9]"),
+        ("lines 3 to 9", "Did you mean: lines[3:9]"),
+        ("line[3]", "Did you mean: lines[3]"),
         ("!", 'The path "!" is malformed at character 1 ("!")'),
         ("['x]", "expected a closing ']"),
         ("[" + "9" * 30 + "]", "at most 15 digits"),
@@ -152,3 +169,19 @@ def test_the_error_for_an_invalid_path_shows_the_exact_form(written: str, exact:
     with pytest.raises(ReferenceSyntaxError) as raised:
         parse_path(written)
     assert str(raised.value).endswith(exact)
+
+
+@pytest.mark.parametrize("written", ["@obj_1/items/0", "@obj_1#/items/0"])
+def test_a_json_pointer_behind_an_id_is_an_error_with_the_path(written: str) -> None:
+    with pytest.raises(ReferenceSyntaxError, match=r"Did you mean: \.items\[0\]"):
+        parse_target(written)
+
+
+def test_an_id_within_other_words_is_suggested() -> None:
+    with pytest.raises(ReferenceSyntaxError, match='did you mean "@obj_1"'):
+        parse_target("the object @obj_1")
+
+
+def test_a_key_in_curly_quotes_is_a_key_and_other_curly_quotes_stay() -> None:
+    assert parse_path("[\u201cmy key\u201d]") == parse_path('["my key"]')
+    assert parse_path('["a\u201db"]') == Path((Key("a\u201db"),))

@@ -32,13 +32,18 @@ class Lookup:
         self._yielding = YieldBudget()
         self.chunks: Chunks = []
 
-    async def find(self, reference: Reference, *, as_text: bool = False, sampled: bool = False) -> Found:
-        """Return the value of a reference; for a large value that stays JSON with a sample, if requested."""
+    async def find(
+        self, reference: Reference, *, as_text: bool = False, sampled: bool = False, opened: bool = False
+    ) -> Found:
+        """Return the value of a reference; for a large value that stays JSON with a sample, if requested.
+
+        With ``opened``, the value of a text that is a document or a table is what it represents.
+        """
         explorer = self._explorer()
-        if self._as_json and not as_text:
+        if self._as_json and not as_text and not opened:
             found = await explorer.afind_json(reference, sampled=sampled)
         else:
-            found = await self._mode.call(explorer.find, explorer.afind, reference, as_text=as_text)
+            found = await self._mode.call(explorer.find, explorer.afind, reference, as_text=as_text, opened=opened)
         if self._as_json and as_text and found.size > DECODED_AT_ONCE:
             found = Found(await splice_text(found.value), found.size, is_null=found.is_null)
         self.chunks += found.chunks

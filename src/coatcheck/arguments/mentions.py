@@ -12,7 +12,7 @@ LONGEST_NEAR_MISS = 300
 MOST_MENTIONS = 20
 """Maximum ids in one text that are looked up."""
 
-_AROUND = " \t\r\n`'\""
+_AROUND = " \t\r\n`'\"\u201c\u201d\u2018\u2019\u201e\u00ab\u00bb<>(){}*.,;:!?"
 _PREFIX = "@ob"
 _MENTION = re.compile(r"(?<![\w@])@(?P<id>obj_[A-Za-z0-9_-]+)(?:[.\[][^\s{}<>]{0,200})?")
 _STEP = re.compile(r"@[A-Za-z0-9_-]+|\.[\w$-]+|\[[^\]]*\]")
@@ -68,8 +68,9 @@ class NearMiss(NamedTuple):
 
     object_id: str  # the text in place of the id
     path: str  # the text after it
-    bare: str  # the text without quotes, backticks and spaces around it
+    bare: str  # the text without quotes, backticks, spaces and punctuation around it
     is_quoted: bool  # whether there were any around a valid reference
+    lacks_at: bool = False  # whether it is a reference without @, which may as well be other text
 
 
 def near_miss(text: str) -> NearMiss | None:
@@ -77,6 +78,9 @@ def near_miss(text: str) -> NearMiss | None:
     if len(text) > LONGEST_NEAR_MISS:
         return None
     bare = text.strip(_AROUND)
+    if bare.startswith("obj_"):
+        reference = parse_reference(f"@{bare}")
+        return reference and NearMiss(reference.object_id, "", bare, is_quoted=False, lacks_at=True)
     if bare[:3].lower() != _PREFIX:
         return None
     reference = parse_reference(bare)

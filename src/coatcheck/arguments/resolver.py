@@ -61,7 +61,7 @@ class Resolver:
         self._lookup = lookup
         self._types_at = types_at
         self._allowance = Allowance()
-        self._known: dict[tuple[str, bool, bool], Found] = {}
+        self._known: dict[tuple[str, bool, bool, bool], Found] = {}
         self._exists: dict[str, bool] = {}
         self._ids: list[str] | None = None
         self.notes: list[str] = []
@@ -70,7 +70,10 @@ class Resolver:
     @staticmethod
     def concerns(arguments: dict[str, Any]) -> bool:
         """Whether arguments may contain references; a quick check for most scalars."""
-        return any(type(value) in _CONTAINERS or (type(value) is str and "@" in value) for value in arguments.values())
+        return any(
+            type(value) in _CONTAINERS or (type(value) is str and ("@" in value or value.startswith("obj_")))
+            for value in arguments.values()
+        )
 
     async def resolve(self, arguments: Any) -> Any:
         """Return the arguments with references replaced by values; the same object if there are none.
@@ -114,7 +117,7 @@ class Resolver:
                     await self._lookup.pause()
                 kind = type(part)
                 if kind is str:
-                    if "@" in part and may_refer(part):
+                    if ("@" in part or part.startswith("obj_")) and may_refer(part):
                         found.append(((*keys, key), part))
                 elif kind in _CONTAINERS and id(part) not in passed:
                     passed.add(id(part))
@@ -146,7 +149,7 @@ class Resolver:
         if "{{@" in text:
             return await self._filled_template(text, place, takes_text=takes_text)
         slip = near_miss(text[1:] if text.startswith("@@") else text)
-        if slip is not None and (problem := await self._problem_with(slip)) is not None:
+        if slip is not None and (problem := await self._problem_with(slip, place)) is not None:
             if text.startswith("@@"):
                 return text[1:]
             raise ArgumentRejected(
@@ -179,6 +182,8 @@ class Resolver:
         written = text_of_found(found) if isinstance(shown, str) else None
         if written is not None:
             parsed = _parsed(written)
+            if (parsed is _NOT_JSON or not _fits(parsed, types)) and not types.isdisjoint({"array", "object"}):
+                parsed = (await self._found(reference, text, opened=True)).value
             if parsed is not _NOT_JSON and _fits(parsed, types):
                 if limited:
                     self._check_items(parsed, text, place)
@@ -190,12 +195,14 @@ class Resolver:
             f"{_described(shown, found)}. Use a path that leads to a fitting part."
         )
 
-    async def _found(self, reference: Reference, text: str, *, as_text: bool = False, sampled: bool = False) -> Found:
-        key = text, as_text, sampled
+    async def _found(
+        self, reference: Reference, text: str, *, as_text: bool = False, sampled: bool = False, opened: bool = False
+    ) -> Found:
+        key = text, as_text, sampled, opened
         found = self._known.get(key)
         if found is None:
             try:
-                found = await self._lookup.find(reference, as_text=as_text, sampled=sampled)
+                found = await self._lookup.find(reference, as_text=as_text, sampled=sampled, opened=opened)
             except ObjectNotFound as error:
                 near = nearest_id(reference.object_id, await self._all_ids())
                 if near is None:
@@ -268,18 +275,24 @@ class Resolver:
             return None
         return parse_target(inside) if reference is None else reference
 
-    async def _problem_with(self, slip: NearMiss) -> str | None:
+    async def _problem_with(self, slip: NearMiss, place: Place) -> str | None:
         """Describe how a text misses an existing reference; ``None`` if it does not."""
         if await self._is_object(slip.object_id):
+            if slip.lacks_at:
+                self._note(
+                    f"{excerpt(slip.bare)} in the argument {_quoted(place)} was passed as text. To pass the value of "
+                    f"the stored object, write @{excerpt(slip.bare)}."
+                )
+                return None
             if slip.is_quoted:
-                return f"Write {excerpt(slip.bare)} alone, without quotes, backticks or spaces around it."
+                return f"Write {excerpt(slip.bare)} alone, without quotes, backticks, spaces or punctuation around it."
             if "[*]" in slip.path or "[]" in slip.path:
                 return "A path has no wildcard: run a jq filter on the object and pass the reference to its result."
             try:
                 parse_target(slip.bare)
             except ValueError as error:
                 return str(error)
-        near = nearest_id(slip.object_id, await self._all_ids())
+        near = None if slip.lacks_at else nearest_id(slip.object_id, await self._all_ids())
         return None if near is None else f"Did you mean @{near}{excerpt(slip.path)}?"
 
     async def _note_mentions(self, text: str, place: Place) -> None:

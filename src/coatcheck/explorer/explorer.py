@@ -262,15 +262,17 @@ class Explorer:
         """Return the value of a reference; see ``resolve``."""
         return (await self.afind(obj_id, path, as_text=as_text)).value
 
-    def find(self, obj_id: str | Reference, path: str = "", *, as_text: bool = False) -> Found:
-        """Return the value of a reference and its size; see ``resolve``."""
+    def find(self, obj_id: str | Reference, path: str = "", *, as_text: bool = False, opened: bool = False) -> Found:
+        """Return the value of a reference and its size; with ``opened`` what its text represents. See ``resolve``."""
         reference = self._core(BLOCKING).find(target_of(obj_id, path))
-        return run_blocking(reference.text() if as_text else reference.value())
+        return run_blocking(reference.text() if as_text else reference.value(opened=opened))
 
-    async def afind(self, obj_id: str | Reference, path: str = "", *, as_text: bool = False) -> Found:
-        """Return the value of a reference and its size; see ``resolve``."""
+    async def afind(
+        self, obj_id: str | Reference, path: str = "", *, as_text: bool = False, opened: bool = False
+    ) -> Found:
+        """Return the value of a reference and its size; see ``find``."""
         reference = self._core(ASYNC).find(target_of(obj_id, path))
-        return await (reference.text() if as_text else reference.value())
+        return await (reference.text() if as_text else reference.value(opened=opened))
 
     async def afind_json(self, obj_id: str | Reference, path: str = "", *, sampled: bool = False) -> Found:
         """Return the value of a reference; a large value as JSON, with a sample if requested."""

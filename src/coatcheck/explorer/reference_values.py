@@ -80,13 +80,13 @@ class ReferenceValue:
     async def _read(self) -> StoredObject:
         return await self.mode.call(self.store.read, self.store.aread, self.target.object_id)
 
-    async def value(self) -> Found:
-        """Return the value."""
-        if not self.target.path:
+    async def value(self, *, opened: bool = False) -> Found:
+        """Return the value; with ``opened``, that of a text that is a document or a table is what it represents."""
+        if not self.target.path and not opened:
             stored = await self._read()
             if not _is_for_a_worker(stored):
                 return await self._decoded(stored.metadata, stored.payload)
-        answer = await self.resolve({})
+        answer = await self.resolve({"opened": opened})
         return await self._decoded(*_payload_of(answer))
 
     async def text(self) -> Found:

@@ -29,11 +29,20 @@ MAX_INDEX_DIGITS = 15
 
 EXACT = 200
 """Maximum characters of a corrected path in a message."""
-_WRAPPED = re.compile(r"\s*(?:\{\{\s*|[`'\"<])(@?obj_.*?)(?:\s*\}\}|[`'\">])\s*", re.DOTALL)
-"""An id in the braces of longer text, in quotes or in backticks."""
-_BARE_RANGE = re.compile(
-    r"(?P<lines>[Ll]ines? *)?(?P<start>\d{1,9}) *[:-] *(?P<stop>\d{1,9})|[Ll]ines? +(?P<line>\d{1,9})"
+_WRAPPED = re.compile(
+    r"[\s{(<\[*`'\"\u2018\u201c\u00ab]*(?:coatcheck://objects/)?[@$#\uff20]*(obj_.*?)[\s}>)*`'\"\u2019\u201d\u00bb.,;:!?]*",
+    re.DOTALL,
 )
+"""An id in quotes, backticks, braces or a stored object's address, or with punctuation behind it."""
+_ID_IN_TEXT = re.compile(r"@?(obj_[A-Za-z0-9_-]+)")
+_BARE_RANGE = re.compile(
+    r"(?P<lines>[Ll]ines? *)?\[?(?P<start>\d{1,9}) *(?:[:-]|\.{2,3}|to|,) *(?P<stop>\d{1,9})\]?"
+    r"|[Ll]ines?(?: +|\[)(?P<line>\d{1,9})\]?"
+)
+_RANGE = re.compile(r"(?:lines)?\[\d{1,9}:\d{1,9}\]|lines\[\d{1,9}\]")
+_WITHOUT_DOT = re.compile(r"(?<=\])(?=\w)")
+_QUOTES = frozenset("\"'")
+_STRAIGHT = str.maketrans("\u2018\u2019\u201c\u201d", "''\"\"")
 _CONDITION = re.compile(r"\[\?\(?(?P<test>[^\[\]()]{1,150})\)?\]")
 _KEY_END = re.compile(r"[.\[]")
 _SLICE_OR_INDEX = re.compile(r"(?P<start>-?[0-9]+)?(?:(?P<colon>:)(?P<stop>-?[0-9]+)?)?\]")
@@ -52,6 +61,8 @@ def parse_path(text: str) -> Path:
         text = text[1:]
     if text in {"", "."}:
         return Path()
+    if "[\u201c" in text or "[\u2018" in text:
+        text = text.translate(_STRAIGHT)
     _refuse_other_notation(text)
     first = PLAIN_KEY.match(text)
     if first is None:
@@ -71,9 +82,11 @@ def _refuse_other_notation(text: str) -> None:
     if text[:1] == "/" and text[1:2] != "/":
         parts = [part.replace("~1", "/").replace("~0", "~") for part in text[1:].split("/")]
         meant = str(Path(tuple(Index(int(part)) if part.isdecimal() else Key(part) for part in parts)))
-    elif (found := _BARE_RANGE.fullmatch(text)) is not None:
+    elif (found := _BARE_RANGE.fullmatch(text)) is not None and _RANGE.fullmatch(text) is None:
         lines = found["line"] or f"{found['start']}:{found['stop']}"
         meant = f"lines[{lines}]" if found["line"] or found["lines"] else f"[{lines}], or lines[{lines}] of a text"
+    elif _WITHOUT_DOT.search(text) is not None and not _QUOTES.intersection(text):
+        meant = _WITHOUT_DOT.sub(".", text)
     elif (condition := _CONDITION.search(text)) is not None:
         before, after = text[: condition.start()], text[condition.end() :]
         test = condition["test"].replace("@.", ".")
@@ -109,14 +122,14 @@ def parse_target(object_id: str, path: str = "") -> Reference:
     Raises:
         ReferenceSyntaxError: Neither an id nor a reference, or a malformed path.
     """
-    given = _unwrapped(object_id).strip().removeprefix("@")
+    given = _unwrapped(object_id)
     found = OBJECT_ID.match(given)
     if found is None:
-        raise ReferenceSyntaxError(
-            f'"{excerpt(object_id)}" is not an object id: give one such as "obj_001", as a preview shows it.'
-        )
-    rest = given[found.end() :].lstrip()
-    inner = _path(rest, _steps(rest)) if rest else Path()
+        inside = _ID_IN_TEXT.search(object_id[: 2 * EXACT])
+        meant = f'did you mean "@{inside[1]}"?' if inside else 'give one such as "obj_001", as a preview shows it.'
+        raise ReferenceSyntaxError(f'"{excerpt(object_id)}" is not an object id: {meant}')
+    rest = given[found.end() :].lstrip(" \t#")
+    inner = Path() if not rest else parse_path(rest) if rest[:1] == "/" else _path(rest, _steps(rest))
     whole = parse_reference(path.strip())
     if whole is not None:
         if whole.object_id == found.group():
@@ -130,7 +143,7 @@ def parse_target(object_id: str, path: str = "") -> Reference:
 
 def _unwrapped(text: str) -> str:
     found = _WRAPPED.fullmatch(text) if len(text) <= 2 * EXACT else None
-    return text if found is None else found[1]
+    return text.strip().removeprefix("@") if found is None else found[1]
 
 
 def is_object_id(text: str) -> bool:
@@ -181,6 +194,8 @@ def _step(text: str, position: int) -> tuple[Step, int]:
                 return Key(_unquote(text, quoted.group(), position)), quoted.end()
             if text[position + 1 : position + 2] == "*":
                 raise _for_all(text)
+            if text[position + 1 : position + 2].strip(" .[]\"'"):
+                raise _unquoted(text, position + 1, "")
             raise _fault(text, position, 'a key after the dot; other keys go in brackets: ["my key"]')
         return Key(key.group()), key.end()
     if text[position] == "[":

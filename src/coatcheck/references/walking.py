@@ -74,7 +74,11 @@ def _member(value: Any, step: Key, path: Path, depth: int) -> Any:
         return _item(value, Index(int(step.name)), path, depth)
     advice = _shape(value)
     if isinstance(value, list) and value:
-        advice += f"; take an item first, such as [0]{excerpt(str(step))}, or use jq for all of them"
+        is_name_of_the_list = depth + 1 < len(path.steps) and not isinstance(path.steps[depth + 1], Key)
+        if is_name_of_the_list and not (isinstance(value[0], dict) and step.name in value[0]):
+            advice += f"; leave out {excerpt(str(step))}"
+        else:
+            advice += f"; take an item first, such as [0]{excerpt(str(step))}, or use jq for all of them"
     elif isinstance(value, str) and "\n" in value:
         advice += "; its lines are lines[0:20], its characters [0:200]"
     raise _dead_end(path, depth, step, advice)

@@ -25,6 +25,7 @@ _MEMBER = re.compile(
     r"(?:\"(?P<text>[^\"\\]{0,100})\"?|(?P<plain>-?\d{1,15}|true|false|null)\b,?)"
 )
 """A key with its value, as JSON text has them: ``"state": "open"``."""
+_LIKE = re.compile(r"%[^%]+%?|[^%]+%")
 _SLASHED = re.compile(r"/(.+)/[a-z]{0,5}")
 
 
@@ -95,7 +96,8 @@ def _search(pattern: re.Pattern[str], value: Any, args: dict[str, Any]) -> Answe
     else:
         rows = search_values(pattern, value, hits, keys)
         matches = hits.count + keys.count
-        noun = _count(hits.count, "row", "rows") if rows else _count(hits.count, "value", "values")
+        kind = "value" if not rows else "row" if rows == hits.count else "row or value"
+        noun = _count(hits.count, kind, kind.replace("row", "rows").replace("value", "values"))
         head = f"{noun} and {_count(keys.count, 'key', 'keys')} of {place(args)} match"
         head += ":" if matches else "."
     if not matches:
@@ -152,6 +154,10 @@ def _advice(args: dict[str, Any]) -> str:
         return f"Write the pattern without slashes and flags: {excerpt(slashed[1], EXACT)}"
     if "\\|" in args["pattern"]:
         return f"Did you mean: {excerpt(args['pattern'].replace(chr(92) + '|', '|'), EXACT)}"
+    if _LIKE.fullmatch(args["pattern"]):
+        return f"Write the pattern without %: {excerpt(args['pattern'].strip('%'), EXACT)}"
+    if "[[:" in args["pattern"]:
+        return r"A Python regex has no classes such as [[:digit:]]: write \d, \s, \w or [A-Z]."
     return "Try a shorter pattern, or one word of it."
 
 

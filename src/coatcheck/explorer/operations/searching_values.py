@@ -16,12 +16,12 @@ Link = tuple["Link", str | int] | None
 Pending = list[tuple[Link, Iterator[tuple[str | int, Any]], Any]]
 
 
-def search_values(pattern: re.Pattern[str], value: Any, hits: Hits, keys: Hits) -> bool:
-    """Search all keys and scalars in document order; return whether rows were found, each of which counts once."""
+def search_values(pattern: re.Pattern[str], value: Any, hits: Hits, keys: Hits) -> int:
+    """Search all keys and scalars in document order; return how many hits are rows, each of which counts once."""
     if not isinstance(value, (dict, list)):
         if pattern.search(_SCALARS.get(type(value), _any_scalar)(value)) and hits.count_match():
             hits.lines.append(scalar_json(value, WHOLE_LINE_CHARACTERS))
-        return False
+        return 0
     return _Search(pattern, hits, keys).run(value)
 
 
@@ -37,7 +37,7 @@ class _Search:
         self._row: Any = None
         self._rows = 0
 
-    def run(self, value: dict[str, Any] | list[Any]) -> bool:
+    def run(self, value: dict[str, Any] | list[Any]) -> int:
         """Run the search; a hot loop over millions of members."""
         found_keys: dict[str, bool] = {}
         pending, find, as_text = self._pending, self._find, _SCALARS
@@ -60,7 +60,7 @@ class _Search:
                     self._found((link, step), member)
             else:
                 pending.pop()
-        return self._rows > 0
+        return self._rows
 
     def _found(self, link: Link, member: Any) -> None:
         place = next((entry for entry in reversed(self._pending) if _is_in_a_list(entry[0])), None)
