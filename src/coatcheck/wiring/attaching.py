@@ -9,6 +9,7 @@ from coatcheck.calls.interceptor import Interceptor
 from coatcheck.containers import Container
 from coatcheck.errors import SettingsError
 from coatcheck.mcp_server.attach import attach_interceptor, attach_low_level
+from coatcheck.wiring.ownership import require_coatcheck
 from coatcheck.wiring.special_providers import CachedProvider
 
 
@@ -31,7 +32,9 @@ def attach(server: Any, container: Container) -> list[str]:
     Raises:
         SettingsError: The server already has tools with the names of object tools, was attached before, or is of an
             unsupported kind.
+        TypeError: ``container`` is not a container of coatcheck.
     """
+    require_coatcheck(container, "attach")
     if isinstance(server, MCPServer):
         return attach_interceptor(
             server,

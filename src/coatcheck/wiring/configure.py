@@ -12,6 +12,7 @@ from coatcheck.mcp_server.attach import install_tools
 from coatcheck.settings import Settings
 from coatcheck.tools.tool_building import WorkspaceMode
 from coatcheck.tools.toolset import Installation, Toolset, load_toolset
+from coatcheck.wiring.ownership import require_coatcheck
 from coatcheck.wiring.special_providers import CachedProvider
 
 DEEPSET = "deepset"
@@ -92,11 +93,6 @@ def configure_mcp_server(
         "object_store_ttl": object_store_ttl,
     }
     values = {name: value for name, value in store.items() if value is not None}
-    if container is not None and values:
-        raise SettingsError(
-            f"A container was given, which has settings of its own, and {', '.join(values)} as well: "
-            "set them where the container is created, Container(settings=Settings(…))."
-        )
     if container is None:
         settings = Settings(**values)
         for entry in loaded:
@@ -104,6 +100,13 @@ def configure_mcp_server(
                 settings = entry.adapt(options.get(entry.name), settings)
         container = Container(settings=settings)
         container.store().ping()
+    else:
+        require_coatcheck(container, "configure_mcp_server")
+        if values:
+            raise SettingsError(
+                f"A container was given, which has settings of its own, and {', '.join(values)} as well: "
+                "set them where the container is created, Container(settings=Settings(…))."
+            )
     installations = [Installation(container.registry())]
     for entry in loaded:
         added = entry if isinstance(entry, Installation) else entry.install(options.get(entry.name), container)

@@ -10,6 +10,7 @@ from coatcheck.containers import Container
 from coatcheck.errors import SettingsError
 from coatcheck.mcp_server.fastmcp_middleware import FastMCPMiddleware
 from coatcheck.tools.registration import build_tools, fastmcp_tool
+from coatcheck.wiring.ownership import require_coatcheck
 from coatcheck.wiring.special_providers import CachedProvider
 
 
@@ -26,6 +27,7 @@ class CoatcheckMiddleware(FastMCPMiddleware):
     """
 
     def __init__(self, container: Container) -> None:
+        require_coatcheck(container, "CoatcheckMiddleware")
         built = build_tools(
             registry := container.registry(), registry, object_store=container.store, explorer=container.explorer
         )

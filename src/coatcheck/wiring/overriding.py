@@ -15,6 +15,7 @@ from coatcheck.settings import Settings
 from coatcheck.store.payload_codec import Codec
 from coatcheck.store.tenancy import Tenancy
 from coatcheck.wiring.faults import Fault
+from coatcheck.wiring.ownership import require_coatcheck
 from coatcheck.wiring.traversal import Provider, arguments_of, containers_in, current, parts, related
 
 _NOT_GIVEN: Any = object()
@@ -40,7 +41,7 @@ class overridden:  # noqa: N801 - used as a function: with overridden(container,
         codec: Transforms the stored bytes, or a provider of it.
 
     Raises:
-        TypeError: No replacement was passed.
+        TypeError: No replacement was passed, or ``container`` is not a container of coatcheck.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class overridden:  # noqa: N801 - used as a function: with overridden(container,
         self._given = {name: value for name, value in given.items() if value is not _NOT_GIVEN}
         if not self._given:
             raise TypeError("overridden() needs something to override: backend=, settings=, tenancy= or codec=.")
+        require_coatcheck(container, "overridden")
         self._container = container
         self._stack = AsyncExitStack()
         self._overrides: list[tuple[Provider, Provider]] = []

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from dependency_injector import providers
+from dependency_injector import containers, providers
 
 from coatcheck.backends import InMemoryBackend
 from coatcheck.containers import Container
@@ -18,6 +18,25 @@ connect later."""
 def is_coatcheck(found: Any) -> bool:
     """Whether a container is coatcheck's, and not a host's."""
     return issubclass(getattr(found, "declarative_parent", None) or object, Container)
+
+
+def require_coatcheck(container: Any, caller: str) -> None:
+    """Refuse anything but a container of coatcheck.
+
+    Raises:
+        TypeError: It is a class, a host's container or something else; the message says what to pass.
+    """
+    if isinstance(container, containers.Container) and is_coatcheck(container):
+        return
+    if isinstance(container, type) and issubclass(container, containers.DeclarativeContainer):
+        hint = f"not the class {container.__name__}: create it, {container.__name__}(…)."
+    elif isinstance(container, containers.Container):
+        hint = "not one that has it in it: pass that part, such as host.coatcheck()."
+    elif isinstance(container, providers.Provider):
+        hint = "not a provider of one: call it, such as host.coatcheck()."
+    else:
+        hint = f"not {type(container).__name__}."
+    raise TypeError(f"{caller}() takes a container, coatcheck.Container(…), {hint}")
 
 
 def forget(container: Container) -> None:

@@ -13,7 +13,7 @@ from coatcheck.containers import Container
 from coatcheck.errors import ObjectStoreUnavailable
 from coatcheck.store.object_store import ObjectStore
 from coatcheck.wiring.overriding import note_end, note_use
-from coatcheck.wiring.ownership import forget
+from coatcheck.wiring.ownership import forget, require_coatcheck
 from coatcheck.wiring.validation import validate
 
 logger = logging.getLogger(__name__)
@@ -40,9 +40,11 @@ async def running(container: Container) -> AsyncIterator[Container]:
 
     Raises:
         WiringError: The wiring of the container is invalid.
+        TypeError: It is not a container of coatcheck.
         SettingsError: A setting is invalid.
         ObjectStoreUnavailable: The store is unavailable.
     """
+    require_coatcheck(container, "running")
     validate(container)
     stack = _enter(container)
     try:

@@ -1,0 +1,61 @@
+"""Something else in place of a container is an error that says what to pass."""
+
+import pytest
+from dependency_injector import containers, providers
+from fastmcp import FastMCP
+from mcp.server import MCPServer, Server
+
+from coatcheck import (
+    Container,
+    InMemoryBackend,
+    ObjectStore,
+    Settings,
+    attach,
+    configure_mcp_server,
+    overridden,
+    running,
+)
+from coatcheck.server import CoatcheckMiddleware
+
+
+class Host(containers.DeclarativeContainer):
+    coatcheck = providers.Container(Container, settings=providers.Object(Settings()))
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (None, "not NoneType."),
+        ("memory", "not str."),
+        (Settings(), "not Settings."),
+        (ObjectStore(InMemoryBackend()), "not ObjectStore."),
+        (Container, r"not the class Container: create it, Container\("),
+        (Host, r"not the class Host: create it, Host\("),
+        (Host(), r"not one that has it in it: pass that part, such as host\.coatcheck\(\)"),
+        (Host().coatcheck, r"not a provider of one: call it, such as host\.coatcheck\(\)"),
+    ],
+)
+@pytest.mark.anyio
+async def test_something_else_in_place_of_a_container_is_an_error(given, says):
+    expected = rf"^{{}}\(\) takes a container, coatcheck\.Container\(…\), {says}"
+    for server in (MCPServer("one"), Server("two"), FastMCP("three")):
+        with pytest.raises(TypeError, match=expected.format("attach")):
+            attach(server, given)
+    with pytest.raises(TypeError, match=expected.format("CoatcheckMiddleware")):
+        CoatcheckMiddleware(given)
+    with pytest.raises(TypeError, match=expected.format("overridden")):
+        overridden(given, backend=InMemoryBackend())
+    with pytest.raises(TypeError, match=expected.format("running")):
+        async with running(given):
+            pass
+    if given is not None:  # configure_mcp_server then creates a container
+        with pytest.raises(TypeError, match=expected.format("configure_mcp_server")):
+            configure_mcp_server(MCPServer("four"), container=given)
+
+
+def test_an_embedded_container_and_one_of_a_subclass_are_accepted():
+    class Mine(Container):
+        pass
+
+    assert attach(MCPServer("one"), Host().coatcheck())
+    assert attach(MCPServer("two"), Mine(settings=Settings()))
