@@ -89,6 +89,13 @@ class ObjectNotFound(CoatcheckError, LookupError):
 class ObjectUnreadable(CoatcheckError, ValueError):
     """The stored bytes were not written by coatcheck, or by a version that this one cannot read."""
 
+    def __init__(
+        self,
+        text: str = "The stored bytes of this object are not what its metadata says: another program may have "
+        "changed them.",
+    ) -> None:
+        super().__init__(text)
+
 
 class ObjectTooLarge(CoatcheckError):
     """A value exceeds the limit for a single object.

@@ -158,6 +158,7 @@ def test_python_objects_have_their_stored_form():
         {"price": "1.50", "pair": [1], "none": []},
     ]
     assert opened("{1: 'a', 'b': {2}}") == {"1": "a", "b": [2]}
+    assert opened(f"{{'a': {2**100}, 'b': {{2}}}}") == {"a": 2**100, "b": [2]}
 
 
 @pytest.mark.parametrize(

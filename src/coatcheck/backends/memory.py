@@ -4,7 +4,7 @@ import itertools
 import math
 import threading
 import time
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -128,15 +128,15 @@ class InMemoryBackend(Backend):
         bounds = (max_objects, max_bytes, max_namespace_objects, max_namespace_bytes, max_idle)
         if min(bounds) < 0:
             raise ValueError(f"A bound is negative: {bounds}. Use 0 for no bound.")
-        self._max_objects = max_objects
-        self._max_bytes = max_bytes
-        self._max_namespace_objects = max_namespace_objects
-        self._max_namespace_bytes = max_namespace_bytes
+        self._max_objects = max_objects or math.inf
+        self._max_bytes = max_bytes or math.inf
+        self._max_namespace_objects = max_namespace_objects or math.inf
+        self._max_namespace_bytes = max_namespace_bytes or math.inf
         self._max_idle = max_idle or math.inf
         self._clock = clock
         self._lock = threading.Lock()
         self._entries: OrderedDict[str, _Entry] = OrderedDict()  # least recently used first
-        self._namespaces: dict[str, _Namespace] = {}
+        self._namespaces: defaultdict[str, _Namespace] = defaultdict(_Namespace)
         self._deadlines = Deadlines()
         self._size = 0
         self._evictions = 0
@@ -151,9 +151,9 @@ class InMemoryBackend(Backend):
     def set(self, key: str, value: bytes, ttl_seconds: float | None) -> None:
         """Store ``value``; raises `ObjectTooLarge` without a change if it can never fit."""
         value = value if type(value) is bytes else bytes(memoryview(value))
-        for limit in (self._max_bytes, self._max_namespace_bytes):
-            if limit and len(value) > limit:
-                raise ObjectTooLarge(len(value), limit)
+        most = min(self._max_bytes, self._max_namespace_bytes)
+        if len(value) > most:
+            raise ObjectTooLarge(len(value), int(most))
         with self._lock:
             now = self._clock()
             self._sweep(now)
@@ -162,8 +162,7 @@ class InMemoryBackend(Backend):
             expires_at = None if ttl_seconds is None else now + ttl_seconds
             if expires_at is not None and not expires_at > now:
                 return
-            self._add(key, value, expires_at, now)
-            self._make_room(self._entries[key].namespace, now)
+            self._make_room(self._add(key, value, expires_at, now), now)
 
     def get(self, key: str) -> bytes | None:
         """The value under ``key``, now the most recently used, or ``None``."""
@@ -228,15 +227,16 @@ class InMemoryBackend(Backend):
         expired = entry.expires_at is not None and entry.expires_at <= now
         return expired or now - entry.used_at >= self._max_idle
 
-    def _add(self, key: str, value: bytes, expires_at: float | None, now: float) -> None:
-        entry = _Entry(value, key.rpartition(":")[0], expires_at, now)
-        self._entries[key] = entry
-        namespace = self._namespaces.setdefault(entry.namespace, _Namespace())
+    def _add(self, key: str, value: bytes, expires_at: float | None, now: float) -> _Namespace:
+        name = key.rpartition(":")[0]
+        self._entries[key] = _Entry(value, name, expires_at, now)
+        namespace = self._namespaces[name]
         namespace.order[key] = None
         namespace.size += len(value)
         self._size += len(value)
         if expires_at is not None:
             self._deadlines.add(key, expires_at)
+        return namespace
 
     def _remove(self, key: str) -> None:
         entry = self._entries.pop(key)
@@ -267,29 +267,15 @@ class InMemoryBackend(Backend):
         self._expirations += 1
         return True
 
-    def _make_room(self, name: str, now: float) -> None:
+    def _make_room(self, namespace: _Namespace, now: float) -> None:
         """Drop expired entries, then the least recently used, until all bounds are met; the newest entry stays."""
-        while self._over(name):
-            if self._expire_next(now):
-                continue
-            namespace = self._namespaces[name]
-            crowded = _exceeds(len(namespace.order), namespace.size, *self._namespace_bounds)
-            self._remove(next(iter(namespace.order if crowded else self._entries)))
-            self._evictions += 1
-
-    @property
-    def _namespace_bounds(self) -> tuple[int, int]:
-        return self._max_namespace_objects, self._max_namespace_bytes
-
-    def _over(self, name: str) -> bool:
-        namespace = self._namespaces[name]
-        return _exceeds(len(namespace.order), namespace.size, *self._namespace_bounds) or _exceeds(
-            len(self._entries), self._size, self._max_objects, self._max_bytes
-        )
-
-
-def _exceeds(objects: int, size: int, max_objects: int, max_bytes: int) -> bool:
-    return bool((max_objects and objects > max_objects) or (max_bytes and size > max_bytes))
+        while True:
+            crowded = len(namespace.order) > self._max_namespace_objects or namespace.size > self._max_namespace_bytes
+            if not crowded and len(self._entries) <= self._max_objects and self._size <= self._max_bytes:
+                return
+            if not self._expire_next(now):
+                self._remove(next(iter(namespace.order if crowded else self._entries)))
+                self._evictions += 1
 
 
 def _may_hold(name: str, prefix: str) -> bool:

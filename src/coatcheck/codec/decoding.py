@@ -9,22 +9,22 @@ import orjson
 from coatcheck.codec.envelope import Metadata
 from coatcheck.codec.exact_json import load_any_integers, parse_exactly
 from coatcheck.codec.tool_results import result_value
+from coatcheck.errors import ObjectUnreadable
 
 
 def decode(metadata: Metadata, payload: bytes | memoryview) -> Any:
     """Return the value of a payload; for a tool result, the smallest lossless JSON.
 
     Raises:
-        ValueError: The payload does not match its metadata.
+        ObjectUnreadable: The payload does not match its metadata.
     """
-    if metadata.kind == "json":
-        return load_exactly(payload) if metadata.careful else orjson.loads(payload)
-    if metadata.kind == "text":
-        return str(payload, "utf-8")
-    result = decode_result(metadata, payload)
-    if result is not None:
-        return result_value(result)
-    return load_exactly(payload) if metadata.careful else orjson.loads(payload)
+    try:
+        if metadata.kind == "text":
+            return str(payload, "utf-8")
+        value = load_exactly(payload) if metadata.careful else orjson.loads(payload)
+        return value if metadata.kind == "json" else result_value(_as_result(value))
+    except ValueError as error:
+        raise ObjectUnreadable from error
 
 
 _TEXT_BLOCK = re.compile(r'"text":\s*"((?:[^"\\]|\\u[0-9a-fA-F]{4}|\\[^u])*)')
@@ -47,14 +47,20 @@ def decode_result(metadata: Metadata, payload: bytes | memoryview) -> dict[str, 
     """Return a tool result exactly as it was on the wire, or ``None`` if the object is not a tool result.
 
     Raises:
-        ValueError: The payload does not match its metadata.
+        ObjectUnreadable: The payload does not match its metadata.
     """
     if metadata.kind != "result":
         return None
-    result = load_exactly(payload) if metadata.careful else orjson.loads(payload)
-    if not isinstance(result, dict):
+    try:
+        return _as_result(load_exactly(payload) if metadata.careful else orjson.loads(payload))
+    except ValueError as error:
+        raise ObjectUnreadable from error
+
+
+def _as_result(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
         raise ValueError("This object says that it is a tool result, and is none.")  # noqa: TRY004 - bad bytes
-    return result
+    return value
 
 
 def load_json(text: str | bytes | bytearray | memoryview) -> Any:

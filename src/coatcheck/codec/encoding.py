@@ -8,9 +8,11 @@ from coatcheck.codec.chunked.encoder import CHUNK_BYTES, FIRST_CHUNK
 from coatcheck.codec.chunked.size_estimate import is_small
 from coatcheck.codec.decoding import load_exactly
 from coatcheck.codec.envelope import JsonType, Kind, PayloadBuffer
-from coatcheck.codec.json_encoders import dump_fast, dump_line_fast, encode_fallback
+from coatcheck.codec.json_encoders import dump_fast, dump_line_fast, dump_strict, encode_fallback
 from coatcheck.codec.tool_results import ToolResult, is_large_result, result_value
 
+LONGEST_CHARACTER = 4
+"""Bytes of a character in UTF-8."""
 LONG_VALUE = 5000
 """Items from which a list is encoded in chunks, so that its payload is not in memory twice."""
 
@@ -109,14 +111,22 @@ def dump_line(value: Any) -> bytes:
         return encode_fallback(value) + b"\n"
 
 
-def dump_plain(value: Any, limit: int) -> bytes | None:
+def dump_plain(value: Any, limit: int, size: int | None = None) -> bytes | None:
     """Encode a plain value of at most about ``limit`` characters as compact JSON; ``None`` for a larger one.
 
     It is ``None`` too for values that take longer to check: with an object of another class, a key that is not a
     string, a number of more than 64 bits.
+
+    Args:
+        value: Any value.
+        limit: Characters.
+        size: Bytes of its JSON if they are known, which saves most of the time.
     """
     try:
-        return dump_fast(value) if is_small(value, limit, limit, with_keys=True) else None
+        if size is not None and size <= limit:
+            return dump_strict(value)
+        may_fit = size is None or size <= LONGEST_CHARACTER * limit
+        return dump_fast(value) if may_fit and is_small(value, limit, limit, with_keys=True) else None
     except TypeError:
         return None
 

@@ -177,14 +177,14 @@ def _metadata(line: bytes) -> Metadata:
         metadata = _from_facts(orjson.loads(line))
     except (orjson.JSONDecodeError, TypeError, KeyError) as error:
         raise ObjectUnreadable("These bytes were not stored by coatcheck: their first line is no metadata.") from error
+    if _is_sound(metadata):
+        return metadata
     if metadata.version not in _VERSIONS:
         raise ObjectUnreadable(
             f"This object was stored in format {metadata.version}; "
             f"this version of coatcheck reads {FORMAT_VERSION} to {CODED_VERSION}."
         )
-    if not _is_sound(metadata):
-        raise ObjectUnreadable("These bytes were not stored by coatcheck: their first line is no metadata.")
-    return metadata
+    raise ObjectUnreadable("These bytes were not stored by coatcheck: their first line is no metadata.")
 
 
 def _is_sound(metadata: Metadata) -> bool:

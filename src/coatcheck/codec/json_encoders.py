@@ -216,6 +216,7 @@ def _bounded_repr(value: Any) -> str:
 
 
 OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS
+STRICT = OPTIONS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
 
 LONG_SPLICED = 64 * 1024
 """Bytes from which spliced JSON is inserted separately."""
@@ -245,6 +246,11 @@ def is_deeper(value: Any, levels: int = CLIENT_LEVELS) -> bool:
     except Exception:  # noqa: BLE001  # for its depth, or for what else the fast encoder refuses
         return has_more_levels(value, levels)
     return False
+
+
+def dump_strict(value: Any) -> bytes:
+    """Encode as compact JSON; raises ``TypeError`` for an object of another class than those of JSON."""
+    return orjson.dumps(value, option=STRICT)
 
 
 def dump_line_fast(value: Any) -> bytes:

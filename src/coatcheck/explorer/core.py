@@ -113,7 +113,7 @@ class ExplorerCore:
             if gets_whole(shown, self.response_limit):
                 subject = subject._replace(gets_whole=True)
             with suppress(NoJsonForm), listed_as(self._names()):
-                return preview_of(shown, subject, limit)
+                return preview_of(shown, subject, limit, encoded.size if encoded.kind == "json" else None)
         return await self._preview_of(_unstored_object(object_id, encoded, subject.tool), limit)
 
     def _names(self) -> Names:
@@ -326,13 +326,19 @@ class ExplorerCore:
         return write_listing(summaries, time.time(), self.response_limit)
 
 
-def preview_of(value: Any, subject: Subject, limit: int) -> Preview:
+def preview_of(value: Any, subject: Subject, limit: int, size: int | None = None) -> Preview:
     """Preview a value: a headline and the whole value if both fit, else the bounded preview.
+
+    Args:
+        value: Any value.
+        subject: What the preview is of.
+        limit: Characters.
+        size: Bytes of its JSON if they are known.
 
     Raises:
         NoJsonForm: The value contains objects without a JSON form; decode its stored form instead.
     """
-    small = render_small(value, subject, limit)
+    small = render_small(value, subject.reference, limit, size)
     if small is None:
         return render(value, subject, limit)
     return Preview(small, lambda: "" if isinstance(value, str) else describe_value(value))

@@ -12,7 +12,7 @@ from coatcheck.explorer.operations.resolving import Sample, sample_of
 from coatcheck.references import Reference
 from coatcheck.store.call_mode import CallMode
 from coatcheck.store.object_store import ObjectStore
-from coatcheck.store.stored_object import READING, StoredObject
+from coatcheck.store.stored_object import StoredObject
 
 MOST_BYTES_FOR_A_CALL = 256 * 1024 * 1024
 """Maximum bytes of all references in the arguments of a call; a repeated one counts each time."""
@@ -127,14 +127,12 @@ class ReferenceValue:
 
     async def _decoded(self, metadata: Metadata, payload: bytes | memoryview) -> Found:
         chunks: Chunks = []
-        with READING:
-            value = await self.mode.call(_decode, codec.adecode, metadata, payload, chunks)
+        value = await self.mode.call(_decode, codec.adecode, metadata, payload, chunks)
         return _found(value, metadata.size, chunks)
 
     async def _spliced(self, metadata: Metadata, payload: bytes | memoryview, answer: Answer | None) -> Found:
         if metadata.size <= DECODED_AT_ONCE or metadata.kind == "text":
-            with READING:
-                value = codec.decode(metadata, payload)
+            value = codec.decode(metadata, payload)
             if metadata.size <= DECODED_AT_ONCE:
                 return _found(value, metadata.size)
             text = str(value)

@@ -80,7 +80,7 @@ class ObjectStore:
         return self._backends.now().backend
 
     def _backend_id(self) -> str:
-        return self._backend.generate_id()
+        return self._backends.now().backend.generate_id()
 
     def cache_key(self, object_id: str) -> str:
         """A cache key for the caller's object, unique in this process; objects never change."""
@@ -104,7 +104,7 @@ class ObjectStore:
             ObjectTooLarge: The encoded value is over the limit.
             ObjectStoreUnavailable: The backend is unavailable.
         """
-        return self.put_encoded(codec.encode(value), tool=tool, media_type=media_type).object_id
+        return run_blocking(self._put(BLOCKING, codec.encode(value), tool, media_type)).object_id
 
     async def aput(self, value: Any, *, tool: str | None = None, media_type: str | None = None) -> str:
         """As ``put``, without blocking the event loop."""
@@ -163,17 +163,16 @@ class ObjectStore:
         about: str | None = None,
     ) -> StoredObject:
         with self._watch(PUT) as watch:
-            stored_object, stored = self._pack(
-                object_id or self.reserve(encoded.size), encoded, tool, media_type, about
-            )
-            if self._changes.applies_to(stored_object.metadata.size):
+            object_id = object_id or self.reserve(encoded.size)
+            stored_object, stored = self._pack(object_id, encoded, tool, media_type, about)
+            if self._changes.applies_to(encoded.size):
                 stored = await self._changes.apply(mode, stored_object.metadata, stored_object.payload) or stored
             watch.record_bytes(len(stored))
-            arguments = self._key(stored_object.object_id), stored, self._ttl_seconds()
+            backend, key, ttl = self._backends.now().backend, self._key(object_id), self.ttl if self.ttl > 0 else None
             if mode is BLOCKING:  # as `mode.call` does, without its 0.3 µs
-                self._backend.set(*arguments)
+                backend.set(key, stored, ttl)
             else:
-                await self._backend.aset(*arguments)
+                await backend.aset(key, stored, ttl)
         return stored_object
 
     # Reading
@@ -216,8 +215,7 @@ class ObjectStore:
 
     async def _read(self, mode: CallMode, object_id: str) -> StoredObject:
         with self._watch(GET) as watch:
-            backend = self._backend
-            key = self._key_of(object_id)
+            backend, key = self._backends.now().backend, self._key_of(object_id)
             # As `mode.call` does, without its 0.3 µs.
             stored = backend.get(key) if mode is BLOCKING else await backend.aget(key)
             found = self._unpacked(object_id, stored, watch)
@@ -345,9 +343,6 @@ class ObjectStore:
         if not is_object_id(object_id):
             raise ObjectNotFound(object_id)
         return self._key(object_id)
-
-    def _ttl_seconds(self) -> float | None:
-        return self.ttl if self.ttl > 0 else None
 
     def _pack(
         self, object_id: str, encoded: Encoded, tool: str | None, media_type: str | None, about: str | None

@@ -14,6 +14,7 @@ from coatcheck.codec.encoding import Encoded, describe_payload, describe_result,
 from coatcheck.codec.envelope import Metadata, PayloadBuffer
 from coatcheck.codec.json_encoders import Spliced, is_deeper
 from coatcheck.codec.tool_results import ToolResult
+from coatcheck.errors import ObjectUnreadable
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -82,12 +83,15 @@ async def adecode(metadata: Metadata, payload: bytes | memoryview, chunks: Chunk
         chunks: Filled with the chunks of the value, for ``free_chunks``.
 
     Raises:
-        ValueError: The payload does not match its metadata.
+        ObjectUnreadable: The payload does not match its metadata.
     """
     if metadata.kind != "json" or len(payload) <= DECODED_AT_ONCE:
         return decode(metadata, payload)
     text, start = _bytes_and_offset(payload)
-    return await _read(text, load_exactly if metadata.careful else load_json, start, chunks)
+    try:
+        return await _read(text, load_exactly if metadata.careful else load_json, start, chunks)
+    except ValueError as error:
+        raise ObjectUnreadable from error
 
 
 async def aload_json(text: bytes, chunks: Chunks | None = None) -> Any:

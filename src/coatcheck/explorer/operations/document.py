@@ -7,7 +7,6 @@ from typing import Any
 from coatcheck.codec import Encoded, Metadata, decode, encode
 from coatcheck.explorer.texts import HEAD, Opened, is_for_the_sandbox, may_be_opened, open_text
 from coatcheck.references import parse_path, walk
-from coatcheck.store.stored_object import READING
 
 Facts = dict[str, Any]
 
@@ -126,8 +125,7 @@ class Document:
     @cached_property
     def value(self) -> Any:
         """The decoded value."""
-        with READING:
-            return decode(self.metadata, self.payload)
+        return decode(self.metadata, self.payload)
 
     @cached_property
     def _opened_root(self) -> Opened | None:

@@ -33,10 +33,11 @@ def show(document: Document, args: dict[str, Any]) -> Answer:
     limit = args["limit"]
     facts = {"type": json_type(value)}
     if args.get("whole", True):
+        size = document.metadata.size if not path and document.metadata.kind == "json" else None
         if args.get("headline", False):
-            text = render_small(value, Subject(place(args), 0), limit)
+            text = render_small(value, place(args), limit, size)
         else:
-            text = render_whole(value, limit)
+            text = render_whole(value, limit, size)
         if text is not None:
             about = describe_value(value) if args.get("describe") and not isinstance(value, str) else None
             return Answer(text, facts=facts | {"whole": True, "about": about})

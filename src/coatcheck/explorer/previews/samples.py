@@ -28,12 +28,17 @@ MOST_LEVELS = 200
 """Levels of nesting beyond which a value is not shown whole, as decoders fail too."""
 
 
-def render_whole(value: Any, limit: int) -> str | None:
+def render_whole(value: Any, limit: int, size: int | None = None) -> str | None:
     """Return a value's full text if it has at most ``limit`` characters, else ``None``.
 
     A text is returned with a space before each line (see ``mark_lines``), anything else as JSON: on one line if it is
     short, else with a line for each member of the outermost list or object, if that fits. Indentation would cost tokens
     without information. The cost depends on the limit, not on the value's size.
+
+    Args:
+        value: Any value.
+        limit: Characters.
+        size: Bytes of its JSON if they are known.
 
     Raises:
         NoJsonForm: The value contains a Python object without a JSON form.
@@ -43,7 +48,7 @@ def render_whole(value: Any, limit: int) -> str | None:
             return None
         marked = mark_lines(str.__str__(value))
         return marked if len(marked) <= limit else None
-    text = _compact(value, limit)
+    text = _compact(value, limit, size)
     if text is None:
         return None
     in_lines = _in_lines(value, limit) if len(text) > ONE_LINE else None
@@ -72,8 +77,8 @@ def render_line(value: Any, limit: int) -> str | None:
     return text if text is not None and text.isprintable() and "\\ud" not in text else None
 
 
-def _compact(value: Any, limit: int) -> str | None:
-    encoded = dump_plain(value, limit)
+def _compact(value: Any, limit: int, size: int | None = None) -> str | None:
+    encoded = dump_plain(value, limit, size)
     if encoded is None:
         if _length_bound(value, limit) > limit:
             return None

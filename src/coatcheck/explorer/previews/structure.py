@@ -218,13 +218,19 @@ def _omission_note(value: Any, main: Main | None, shown: Shown) -> list[str]:
     return [f"Left out: {', '.join(everything)}."] if everything else ["Nothing is left out."]
 
 
-def render_small(value: Any, subject: Subject, limit: int) -> str | None:
+def render_small(value: Any, reference: str, limit: int, size: int | None = None) -> str | None:
     """Return a line with the reference and the value's full text, or ``None`` if both do not fit in ``limit``.
+
+    Args:
+        value: Any value.
+        reference: Its reference.
+        limit: Characters.
+        size: Bytes of its JSON if they are known.
 
     Raises:
         NoJsonForm: The value contains a Python object that has no JSON form.
     """
     what = kind_and_length("string", len(value)) if isinstance(value, str) else title(value)
-    headline = f"{subject.reference}: {what}\n"
-    whole = render_whole(value, limit - len(headline))
+    headline = f"{reference}: {what}\n"
+    whole = render_whole(value, limit - len(headline), size)
     return None if whole is None else headline + whole

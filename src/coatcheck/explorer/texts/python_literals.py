@@ -84,7 +84,7 @@ def _parsed(text: str) -> Any:
     except (SyntaxError, ValueError, TypeError, OverflowError, RecursionError, MemoryError):
         return None
     encoded = encode(value)
-    facts = Metadata(encoded.kind, encoded.size, encoded.type, encoded.length, encoded.careful)
+    facts = Metadata(encoded.kind, encoded.size, encoded.type, encoded.length, careful=encoded.careful)
     return decode(facts, encoded.payload)
 
 
