@@ -1,5 +1,6 @@
 """FastMCP 4: its own client sees identical small results, `.data` in both cases, and everything that it composes."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -379,6 +380,25 @@ async def test_below_a_namespace_the_outer_server_alone_has_object_tools(contain
         reference = reference_in(text_of(await client.call_tool("ns_rows", {"count": 2000})))
         assert (await client.call_tool("ns_total", {"rows": f"{reference}[10:12]"})).data == 21
     assert len(container.store().list()) == 1
+
+
+@pytest.mark.parametrize("namespaces", [["ns"], ["inner", "outer"]])
+@pytest.mark.parametrize("prefix", ["object_store_", "", "kept_"])
+async def test_suggestions_of_a_mounted_server_use_the_names_of_the_outer_server(namespaces, prefix):
+    server = attached(third_party_server(), Container(settings=Settings(tool_prefix=prefix)))
+    for namespace in namespaces:
+        parent: FastMCP[Any] = FastMCP("parent")
+        parent.mount(server, namespace=namespace)
+        server = parent
+    whole = "_".join([*reversed(namespaces), ""])
+    async with Client(server) as client:
+        preview = text_of(await client.call_tool(f"{whole}rows", {"count": 2000}))
+        suggested = re.findall(r"^(?:Next: )?(\w+)\(object_id=", preview, flags=re.MULTILINE)
+        assert suggested == [f"{whole}{prefix}query", f"{whole}{prefix}slice"]
+        assert set(suggested) < {tool.name for tool in await client.list_tools()}
+        mistaken = {"object_id": reference_in(preview), "raw": False, "start": 3}
+        with pytest.raises(ToolError, match=rf"for a range of items or lines use {whole}{prefix}slice"):
+            await client.call_tool(f"{whole}{prefix}get", mistaken)
 
 
 async def test_expected_failures_are_reported_although_details_are_hidden_and_leave_no_traceback(container, caplog):

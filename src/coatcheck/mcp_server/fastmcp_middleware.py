@@ -1,7 +1,7 @@
 """FastMCP servers: the middleware that stores large results and resolves references, also for mounted tools."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any, NamedTuple
@@ -34,6 +34,7 @@ from coatcheck.calls.result_keeper import with_notes
 from coatcheck.calls.stored_resources import is_object
 from coatcheck.codec.tool_results import wire_result
 from coatcheck.errors import CoatcheckError, ObjectNotFound
+from coatcheck.explorer.tool_names import listed_as
 from coatcheck.mcp_server.middleware import (
     client_of,
     notes_for_kept_result,
@@ -101,10 +102,21 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
             return await call_next(context)
         token = _handling.set(_server_of(context))
         try:
-            with self._tenancy().enter(_scope()):
+            with self._tenancy().enter(_scope()), listed_as(self._names_outside(context)):
                 return await call_next(context)
         finally:
             _handling.reset(token)
+
+    def _names_outside(self, context: MiddlewareContext[Any]) -> dict[str, str]:
+        """Return the names of the added tools for the client, if the server is mounted below a namespace."""
+        here, name = _server_of(context), getattr(context.message, "name", None)
+        # FastMCP gives the mounted server the name without the namespace; the whole one is in the SDK's request.
+        params = None if here.request is None else here.request._srctx.params  # noqa: SLF001
+        whole = params.get("name") if isinstance(params, Mapping) else None
+        if context.method != "tools/call" or not isinstance(whole, str) or not isinstance(name, str):
+            return {}
+        namespace = whole.removesuffix(name)
+        return {} if namespace in {"", whole} else {tool: namespace + tool for tool in self._plain_tools}
 
     async def on_initialize(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
         """Add the instructions about references to ``initialize``."""
