@@ -7,9 +7,8 @@ that comments, order, spacing and everything unknown are preserved.
 from coatcheck.installer.client_registry import CLIENTS, Client, client_of_file, find_client, parse_config
 from coatcheck.installer.config_files import ConfigFile, ConfigFileError, config_files_of, find_config_file
 from coatcheck.installer.entry_editing import Outcome
-from coatcheck.installer.install_plan import Plan, carry_out
 from coatcheck.installer.launcher import find_launcher
-from coatcheck.installer.planning import plan_add, plan_gateway, plan_install, plan_uninstall
+from coatcheck.installer.planning import Plan, carry_out, plan_add, plan_gateway, plan_install, plan_uninstall
 from coatcheck.installer.server_entries import ServerState, states_of
 
 __all__ = [

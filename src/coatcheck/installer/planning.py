@@ -1,9 +1,11 @@
-"""Plans the changes of a client's file before anything is written."""
+"""Plans of changes to a client's file: how they are made, and how they are carried out."""
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import reduce
 from operator import getitem
+from pathlib import Path
 from typing import Any
 
 from coatcheck.errors import SettingsError, excerpt
@@ -12,9 +14,13 @@ from coatcheck.installer.config_files import (
     ConfigFile,
     ConfigFileError,
     backup_path,
+    check_unchanged,
     decode,
     naming,
     read_bytes,
+    replace,
+    set_aside,
+    write_beside,
 )
 from coatcheck.installer.entry_editing import Edited, Outcome, same_but_for_wrapping, unwrap_servers, wrap_servers
 from coatcheck.installer.gateway_entry import (
@@ -25,7 +31,6 @@ from coatcheck.installer.gateway_entry import (
     moved_text,
     read_moved,
 )
-from coatcheck.installer.install_plan import Plan
 from coatcheck.installer.new_entries import add_edit
 from coatcheck.installer.server_entries import SHARED_STORE, Entry, entries_of
 from coatcheck.installer.text_spans import ConfigSyntaxError, Edit, Tree, apply, reverse
@@ -35,6 +40,35 @@ _UNSAFE = (
     "{path} is written in a way that cannot be changed safely; it was left as it is. "
     "Please report this, with a file of the same form and no secrets."
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The planned changes of a file."""
+
+    file: ConfigFile
+    trees: tuple[Tree, Tree]  # the parsed text before and after
+    edits: Sequence[Edit]  # the changes of the text
+    outcomes: Sequence[Outcome]  # the effect on each server
+    backup: bytes | None = None  # the new content of the backup; `None`: it stays unchanged
+    drop_backup: bool = False  # whether the backup is no longer needed, because the file equals it
+    # The file of a gateway's servers and its new content; with `None` the file is deleted.
+    servers_file: tuple[Path, bytes | None] | None = None
+
+    @property
+    def before(self) -> bytes:
+        """The current content of the file."""
+        return self.trees[0].text.encode()
+
+    @property
+    def after(self) -> bytes:
+        """Its new content."""
+        return self.trees[1].text.encode()
+
+    @property
+    def changes(self) -> bool:
+        """Whether there is anything to do."""
+        return self.trees[0].text != self.trees[1].text
 
 
 def plan_install(
@@ -252,3 +286,51 @@ def _edits_to_original(tree: Tree, original: Tree, client: Client) -> list[Edit]
         return None
     edits = reverse(original.text, wrapped_original.edits)
     return edits if apply(tree.text, edits) == original.text else None
+
+
+def carry_out(plan: Plan) -> list[str]:
+    """Carry out a plan; return notes for the user.
+
+    Raises:
+        ConfigFileError: The file was changed in the meantime, or cannot be written; it is unchanged.
+    """
+    backup = backup_path(plan.file.path)
+    if not plan.changes and not plan.drop_backup:
+        return []
+    notes = _change(plan, backup) if plan.changes else []
+    if plan.servers_file is not None and plan.servers_file[1] is None:
+        plan.servers_file[0].unlink(missing_ok=True)
+    actions = {outcome.action for outcome in plan.outcomes}
+    if plan.drop_backup:
+        backup.unlink(missing_ok=True)
+    elif plan.backup is None and backup.exists() and {"unwrapped", "moved back"} & actions:
+        notes.append(f"The file was changed since install; those changes stay, and so does the backup {backup}.")
+    return notes
+
+
+def _change(plan: Plan, backup: Path) -> list[str]:
+    """Write the file, after its backup."""
+    path, notes = plan.file.path, []
+    if plan.before:
+        check_unchanged(path, plan.before)  # before a backup is written
+    if plan.servers_file is not None and plan.servers_file[1] is not None:
+        _write_new(plan.servers_file[0], plan.servers_file[1])
+    if plan.backup is not None:
+        if backup.exists():
+            notes.append(f"An older backup is now {set_aside(backup)}.")
+        write_beside(backup, plan.backup, like=path.resolve())
+        notes.append(f"The file as it was is {backup}.")
+    if plan.before or path.is_file():
+        replace(path, plan.before, plan.after)
+    else:
+        _write_new(path, plan.after)
+    return notes
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    """Write a file that only its owner may read, in a folder that is created if it is missing."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigFileError(f"{path.parent} cannot be created: {error.strerror}.") from None
+    write_beside(path, content, like=None)

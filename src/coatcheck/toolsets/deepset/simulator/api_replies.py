@@ -1,5 +1,7 @@
-"""How the simulator answers: routes, errors in the API's form, pages of lists, parts of requests."""
+"""How the simulator answers: routes, errors in the API's form, pages and filters of lists, parts of requests."""
 
+import operator
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
@@ -13,6 +15,12 @@ Handler = Callable[[Any, Request], Awaitable[Any]]
 
 Routes = list[tuple[str, str, Handler]]
 """Method, path, handler."""
+
+Item = dict[str, Any]
+
+# The part of OData's filter language that the API is used with: comparisons, `contains`, joined by `and`.
+_COMPARISON = re.compile(r"([\w/]{1,64}) (eq|ne|gt|ge|lt|le) (?:'((?:[^']|''){0,500})'|(-?\d{1,15}(?:\.\d{1,9})?))")
+_CONTAINS = re.compile(r"contains\(([\w/]{1,64}), ?'((?:[^']|''){0,500})'\)")
 
 
 def route(routes: Routes, method: str, path: str) -> Callable[[Handler], Handler]:
@@ -106,3 +114,42 @@ def page(request: Request, items: Sequence[Mapping[str, Any]], field: str | None
             raise ApiFault(400, f"{cursor} is no cursor of this list.")
         begin = places[0] + 1
     return {"data": items[begin : begin + limit], "has_more": begin + limit < len(items), "total": len(items)}
+
+
+def filtered(items: Sequence[Item], text: str | None) -> list[Item]:
+    """Return the items that fit a filter; texts are compared without regard to case.
+
+    Raises:
+        ApiFault: The filter cannot be read.
+    """
+    if not text:
+        return list(items)
+    tests = [_test(part.strip()) for part in text.split(" and ")]
+    return [item for item in items if all(test(item) for test in tests)]
+
+
+def _test(text: str) -> Callable[[Item], bool]:
+    contains = _CONTAINS.fullmatch(text)
+    if contains:
+        field, wanted = contains[1], contains[2].replace("''", "'").lower()
+        return lambda item: wanted in str(_value(item, field)).lower()
+    comparison = _COMPARISON.fullmatch(text)
+    if comparison is None:
+        raise ApiFault(400, f"The filter cannot be read at: {text[:100]}")
+    field, compares = comparison[1], getattr(operator, comparison[2])
+    if comparison[3] is not None:
+        right_text = comparison[3].replace("''", "'").lower()
+        return lambda item: compares(str(_value(item, field)).lower(), right_text)
+    right = float(comparison[4])
+
+    def compare(item: Item) -> bool:
+        left = _value(item, field)
+        return isinstance(left, (int, float)) and compares(left, right)
+
+    return compare
+
+
+def _value(item: Any, field: str) -> Any:
+    for key in field.split("/"):
+        item = item.get(key) if isinstance(item, Mapping) else None
+    return item

@@ -12,6 +12,7 @@ from starlette.responses import StreamingResponse
 from coatcheck.toolsets.deepset.simulator.api_replies import (
     ApiFault,
     Routes,
+    filtered,
     json_body,
     not_found,
     page,
@@ -19,7 +20,6 @@ from coatcheck.toolsets.deepset.simulator.api_replies import (
     required,
     route,
 )
-from coatcheck.toolsets.deepset.simulator.odata_filters import filtered
 from coatcheck.toolsets.deepset.simulator.platform_state import (
     PlatformState,
     Record,

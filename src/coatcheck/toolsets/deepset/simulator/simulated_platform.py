@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from coatcheck.toolsets.deepset.simulator import index_routes, organization_routes, pipeline_routes, search_routes
+from coatcheck.toolsets.deepset.simulator import organization_routes, pipeline_routes, search_routes
 from coatcheck.toolsets.deepset.simulator.api_replies import ApiFault, Handler
 from coatcheck.toolsets.deepset.simulator.fault_rules import FaultRule, FaultRules
 from coatcheck.toolsets.deepset.simulator.organization_routes import SHARE_ID
@@ -80,7 +80,7 @@ class SimulatedPlatform:
         self._keys = keys
         self._requests_per_second = requests_per_second
         self._counts: dict[str, tuple[int, int]] = {}
-        modules = (pipeline_routes, search_routes, index_routes, organization_routes)
+        modules = (pipeline_routes, search_routes, organization_routes)
         routes = [
             Route(PREFIX + path, self._endpoint(handler), methods=[method])
             for module in modules
