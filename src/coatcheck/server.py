@@ -2,8 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from coatcheck.wiring.attaching import attach
-from coatcheck.wiring.configure import configure_mcp_server
+from coatcheck.wiring.attaching import attach, configure_mcp_server
 
 if TYPE_CHECKING:
     from coatcheck.wiring.fastmcp_attaching import CoatcheckMiddleware

@@ -26,7 +26,7 @@ from coatcheck.proxy.front.asgi_middleware import DrainingApplication, PostOnly
 from coatcheck.proxy.front.standard_streams import require_stdio, signals
 from coatcheck.tools.registration import choose_tools
 from coatcheck.tools.toolset import Toolset
-from coatcheck.wiring.configure import configure_mcp_server
+from coatcheck.wiring.attaching import configure_mcp_server
 from coatcheck.wiring.running import running
 from coatcheck.wiring.validation import validate
 
