@@ -39,7 +39,7 @@ class RunningServer:
         host: ``127.0.0.1``, or an empty string for a socket.
         port: The port, or 0 for a socket.
         tls_port: A second port, which speaks TLS, or 0.
-        password: What clients must give; empty for none.
+        password: Password for clients; empty for none.
         socket_path: The path of the socket, or ``None``.
         process: The server's process; ``None`` while it is stopped.
     """
@@ -159,7 +159,7 @@ def redis_server(
     """A running Redis, removed at the end.
 
     Args:
-        password: What clients must give; empty for none.
+        password: Password for clients; empty for none.
         unix_socket: Whether it listens on a socket instead of a port.
         arguments: Additional arguments, such as ``("--maxmemory", "2mb")``.
 

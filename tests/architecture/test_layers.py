@@ -197,7 +197,7 @@ OF_RESULTS = {"content", "structuredContent"}
 """Members of tool results, which drafts of the protocol replace."""
 
 
-def test_one_module_knows_how_tool_results_are_written():
+def test_one_module_defines_the_format_of_tool_results():
     folders = ("calls", "mcp_server", "proxy", "explorer", "codec", "tools", "cli")
     files = [path for folder in folders for path in (SOURCE / folder).rglob("*.py")]
     spelling = {

@@ -28,7 +28,7 @@ def stored(explorer):
 
 
 @pytest.mark.anyio
-async def test_arguments_without_references_come_back_as_the_same_object(stored):
+async def test_arguments_without_references_are_returned_as_the_same_object(stored):
     arguments = {"text": "user@obj_001.com", "rows": [{"id": 1}], "count": "[1, 2]"}
     assert await resolve_arguments(arguments, SCHEMA, stored) is arguments
     arguments = {"text": "@alice"}

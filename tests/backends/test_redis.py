@@ -54,7 +54,7 @@ def test_the_shortest_lifetime_is_a_millisecond(backend, raw_client, ttl):
 
 
 @pytest.mark.parametrize("ttl", [1e12, 1e300, float("inf")])
-def test_a_lifetime_beyond_what_redis_counts_is_the_longest_it_counts(backend, raw_client, ttl):
+def test_a_lifetime_beyond_the_maximum_of_redis_becomes_the_maximum(backend, raw_client, ttl):
     backend.set("a", b"value", ttl)
     assert raw_client.pttl("coatcheck:a") > 10**14
 

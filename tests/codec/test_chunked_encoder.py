@@ -251,7 +251,7 @@ def test_a_large_value_has_the_same_json_in_every_encoding(kind):
 
 
 @pytest.mark.parametrize("tool", [None, "list_issues", "ü" * 200])
-@pytest.mark.parametrize("count", [10, 20_000], ids=["in one go", "in slices"])
+@pytest.mark.parametrize("count", [10, 20_000], ids=["in one step", "in slices"])
 def test_metadata_precedes_the_payload_in_both_encodings(count, tool):
     value = records(count)
     encoded = encode(value)
@@ -262,7 +262,7 @@ def test_metadata_precedes_the_payload_in_both_encodings(count, tool):
     assert pack(metadata, encoded.content) == pack(metadata, encoded.content)
 
 
-@pytest.mark.parametrize("count", [10, 20_000], ids=["in one go", "in slices"])
+@pytest.mark.parametrize("count", [10, 20_000], ids=["in one step", "in slices"])
 def test_a_kept_value_is_available_without_reading_the_backend(count):
     value = records(count)
     store = ObjectStore(InMemoryBackend())

@@ -1,4 +1,4 @@
-"""Overrides take effect at once, wherever they are made, and leave no trace."""
+"""Overrides take effect immediately everywhere, and are removed completely."""
 
 import threading
 from collections.abc import Callable

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_what_is_kept_and_read_is_counted(kind, tmp_path):
+async def test_kept_and_read_objects_are_counted(kind, tmp_path):
     with served(kind, tmp_path, *flags_of(kind)) as server:
         async with client_of(server) as client:
             await client.list_tools()

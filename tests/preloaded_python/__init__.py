@@ -1,4 +1,4 @@
-"""``PYTHON``: a Python interpreter whose imports are already done, in the place of ``sys.executable``.
+"""``PYTHON``: a Python interpreter whose imports are already done, in place of ``sys.executable``.
 
 Importing coatcheck, the MCP SDK and a web server takes a process about one second of processor time, and the tests
 start some hundred processes. ``PYTHON -m coatcheck …`` and ``PYTHON script.py …`` ask a server process of this test run,

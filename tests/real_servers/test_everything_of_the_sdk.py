@@ -54,7 +54,7 @@ async def call(session: Session, tool: str) -> None:
     async def on_progress(*_: Any) -> None:
         pass
 
-    with suppress(InputRequiredRoundsExceededError):  # One of the tools asks for ever.
+    with suppress(InputRequiredRoundsExceededError):  # One of the tools elicits endlessly.
         await session.client.call_tool(tool, ARGUMENTS.get(tool, {}), progress_callback=on_progress)
 
 

@@ -40,7 +40,7 @@ def sha256(data: bytes) -> str:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("mode", ["auto", pytest.param("2026-07-28", marks=pytest.mark.long)])
-async def test_the_log_of_git_goes_into_a_file_without_passing_through_the_model(repository, folder, tmp_path, mode):
+async def test_the_git_log_is_written_to_a_file_without_passing_through_the_model(repository, folder, tmp_path, mode):
     files = [*packages.npm_server("server-filesystem"), str(folder)]
     git = [*GIT_SERVER, "--repository", str(repository)]
     log = {"repo_path": str(repository), "max_count": 400}

@@ -16,7 +16,7 @@ ECHO_SERVER = [PYTHON, str(Path(__file__).parent / "echo_server.py")]
 
 @pytest.fixture(params=["auto", "legacy"])
 def mode(request: pytest.FixtureRequest) -> str:
-    """Both eras of the protocol."""
+    """The legacy and the stateless protocol."""
     return str(request.param)
 
 
@@ -39,7 +39,7 @@ def container(request: pytest.FixtureRequest) -> Iterator[Container]:
 
 @pytest.fixture(scope="session")
 def wrapped(provider, tmp_path_factory) -> Iterator[Callable[..., str]]:
-    """Returns the URL of a server behind ``coatcheck wrap``, a process for each kind of store, with and without tokens."""
+    """Returns the URL of a server behind ``coatcheck wrap``; one process for each kind of store, with and without tokens."""
     urls: dict[tuple[str, bool], str] = {}
     keys = provider.publish(tmp_path_factory.mktemp("keys") / "jwks.json")
     asking = ["--auth-jwks", str(keys), "--auth-issuer", ISSUER, "--auth-audience", AUDIENCE]

@@ -1,4 +1,4 @@
-"""A server without any SDK, to be wrapped: its one tool returns its argument."""
+"""A server without an SDK whose one tool returns its argument."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""Values that exhaust resources, and a server without any SDK whose tool returns them."""
+"""Values that exhaust resources, and a server without an SDK whose tool returns them."""
 
 import json
 import sys
@@ -28,7 +28,7 @@ HOSTILE: dict[str, Any] = {
 
 
 def result_of(name: str) -> bytes:
-    """Return a value as the text of a result; what JSON cannot say is a text already."""
+    """Return a value as the text of a result; values that JSON cannot represent are texts already."""
     if name == "nested 100,000 levels":
         text = "[" * 100_000 + '"bottom"' + "]" * 100_000
     else:
@@ -38,7 +38,7 @@ def result_of(name: str) -> bytes:
 
 
 def serve() -> None:
-    """Serve until stdin ends; what was given once is given again at once."""
+    """Serve until stdin is closed; results are cached."""
     ready: dict[str, bytes] = {}
     out = sys.stdout.buffer
     for line in sys.stdin.buffer:

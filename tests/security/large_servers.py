@@ -1,6 +1,6 @@
 """Servers with tools that return and accept 300 000 rows, for tests from outside: ``large_servers.py plain|attached``.
 
-``plain`` is a server without any SDK, to be wrapped. ``attached`` is one of the SDK that coatcheck was attached to.
+``plain`` is a server without an SDK, to be wrapped. ``attached`` is an SDK server with coatcheck attached.
 """
 
 import json
@@ -17,7 +17,7 @@ TOOLS = [
 
 
 def plain() -> None:
-    """Serve; the large results are ready as bytes, so that this server costs next to nothing."""
+    """Serve; the large results are prepared as bytes, so that this server takes hardly any time."""
     as_json = json.dumps(ROWS).encode()
     results = {
         "rows": b'{"content":[],"structuredContent":{"result":%b}}' % as_json,
@@ -46,7 +46,7 @@ def plain() -> None:
 
 
 def attached() -> None:
-    """Serve with coatcheck attached; the tool that gives rows is decorated, so that its value is taken as it is."""
+    """Serve with coatcheck attached; the tool that returns rows is decorated, so that the SDK does not convert its value."""
     from mcp.server import MCPServer
 
     from coatcheck.containers import Container

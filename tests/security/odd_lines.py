@@ -1,4 +1,4 @@
-"""What a server writes in answer to a call, as bytes: ``ID`` stands for the id of the call. Run, it is that server."""
+"""Unusual bytes that a server writes in response to a call, with ``ID`` for the id of the call; as a script, that server."""
 
 import json
 import sys
@@ -66,20 +66,20 @@ ANSWERED: dict[str, bytes] = {
     "values": b'7\n"text"\nnull\ntrue\n[]\n{}\n[7]\n[[' + FINE.strip() + b"]]\n" + FINE,
     "log with id": b'{"id": ID, "level": "warn", "error": "disk full"}\n' + FINE,
 }
-"""Here the call has its result."""
+"""The call gets its result."""
 
 BY_NUMBER: dict[str, bytes] = {
     "float id": line(b'"id": ID.0', OK),
     "exponent id": line(b'"id": IDe0', OK),
     "long float id": line(b'"id": ID.0', LONG_RESULT),
 }
-"""Likewise, where the call's id is a number."""
+"""The call gets its result if its id is a number."""
 
 REFUSALS: dict[str, bytes] = {
     "null result": answer(b'"result": null', REFUSED),
     "float code": answer(REFUSED.replace(b"-32000", b"-32000.0")),
 }
-"""Here the call has the server's error."""
+"""The call gets the server's error."""
 
 MALFORMED: dict[str, bytes] = {
     "result and error": answer(OK, REFUSED),
@@ -111,7 +111,7 @@ MALFORMED: dict[str, bytes] = {
     "two on a line": FINE.strip() + FINE,
     "long with more behind it": answer(LONG_RESULT).strip() + b" more\n",
 }
-"""Here the call has an error that says what is wrong."""
+"""The call gets an error that describes the fault."""
 
 LINES = ANSWERED | BY_NUMBER | REFUSALS | MALFORMED
 

@@ -1,4 +1,4 @@
-"""A server without any SDK that writes what strict parsers refuse: half characters, malformed responses, batches."""
+"""A server without an SDK that writes data that strict parsers refuse: lone surrogates, malformed responses, batches."""
 
 import json
 import sys

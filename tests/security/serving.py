@@ -19,7 +19,7 @@ from tests.preloaded_python import PYTHON
 from tests.waiting import until
 from tests.wrap.running import wrapped
 
-WAYS = ["stdio", "gateway", "http", "http gateway", "sessionless http"]
+ACCESSES = ["stdio", "gateway", "http", "http gateway", "sessionless http"]
 
 
 @contextlib.contextmanager
@@ -34,14 +34,14 @@ def wrapped_server(way: str, server: str, folder: Path) -> Iterator[Any]:
 
 @contextlib.asynccontextmanager
 async def over_http(server: MCPServer[Any]) -> AsyncIterator[str]:
-    """Serve, and give the URL."""
+    """Serve, and yield the URL."""
     port = free_port()
     web = uvicorn.Server(
         uvicorn.Config(server.streamable_http_app(host="127.0.0.1"), host="127.0.0.1", port=port, log_level="error")
     )
 
     async def serve() -> None:
-        with anyio.CancelScope(shield=True):  # a failed test ends it as it ends after a good one
+        with anyio.CancelScope(shield=True):  # the server also stops after a failed test
             await web.serve()
 
     async with anyio.create_task_group() as tasks:

@@ -46,7 +46,7 @@ def signed(provider, tmp_path) -> JwtVerifier:
     return JwtVerifier.open(str(provider.publish(tmp_path / "jwks.json")), issuer=ISSUER, audience=AUDIENCE)
 
 
-async def test_a_token_of_the_list_is_its_owners_and_every_other_identifies_no_user(token_file):
+async def test_a_listed_token_identifies_its_owner_and_any_other_no_user(token_file):
     listed = TokenList.load(token_file)
     for name, token in TOKENS.items():
         assert (await listed.verify_token(token)).subject == name
@@ -55,7 +55,7 @@ async def test_a_token_of_the_list_is_its_owners_and_every_other_identifies_no_u
 
 
 @pytest.mark.parametrize("ending", ["", ".toml"])
-async def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path, ending):
+async def test_a_byte_order_mark_is_not_part_of_a_name(tmp_path, ending):
     path = tmp_path / f"tokens{ending}"
     text = f"[tokens]\nalice = '{hashed('one')}'\n" if ending else f"alice {hashed('one')}\n"
     path.write_text(text, encoding="utf-8-sig")
@@ -83,7 +83,7 @@ async def test_a_list_may_be_toml_with_several_tokens_for_a_name(tmp_path):
         ("tokens.toml", "[tokens]\nalice = 'tok-alice-5fkq'\n", "has no hash for alice"),
     ],
 )
-def test_a_list_that_does_not_work_is_reported_without_showing_a_token(tmp_path, name, text, expected):
+def test_an_invalid_list_is_reported_without_showing_a_token(tmp_path, name, text, expected):
     path = tmp_path / name
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(SettingsError, match=expected) as raised:
@@ -91,7 +91,7 @@ def test_a_list_that_does_not_work_is_reported_without_showing_a_token(tmp_path,
     assert "5fkq" not in str(raised.value)
 
 
-async def test_every_hash_is_compared_in_constant_time_whichever_fits(token_file, monkeypatch):
+async def test_every_hash_is_compared_in_constant_time(token_file, monkeypatch):
     compared = []
     real = __import__("hmac").compare_digest
     monkeypatch.setattr(
@@ -104,7 +104,7 @@ async def test_every_hash_is_compared_in_constant_time_whichever_fits(token_file
         assert len(compared) == len(TOKENS)
 
 
-async def test_a_signed_token_is_its_subjects(signed, provider):
+async def test_a_signed_token_identifies_its_subject(signed, provider):
     found = await signed.verify_token(provider.token("alice", scope="read write"))
     assert (found.subject, found.client_id, found.claims["iss"]) == ("alice", "one-app", ISSUER)
     assert found.scopes == ["read", "write"]
@@ -118,11 +118,11 @@ async def test_a_signed_token_is_its_subjects(signed, provider):
 async def test_clocks_may_differ_a_little(signed, provider):
     now = int(time.time())
     found = await signed.verify_token(provider.token("alice", exp=now - 4, nbf=now + 4))
-    # The SDK refuses what says that its time is over, so that must allow for the difference too.
+    # The SDK refuses expired tokens itself, so its expiry must include the tolerance too.
     assert found.expires_at >= now
 
 
-async def test_a_signed_token_that_is_not_right_in_every_way_identifies_no_user(signed, provider, caplog):
+async def test_a_signed_token_with_any_fault_identifies_no_user(signed, provider, caplog):
     caplog.set_level(logging.DEBUG, "coatcheck")
     other, now = IdentityProvider(), int(time.time())
     good = provider.token("alice")
@@ -130,7 +130,7 @@ async def test_a_signed_token_that_is_not_right_in_every_way_identifies_no_user(
     public = json.dumps(provider.jwk())
     unsigned = jwt.encode({"iss": ISSUER, "aud": AUDIENCE, "exp": now + 60, "sub": "alice"}, None, algorithm="none")
     refused = {
-        "another's key under the same name": other.token("alice"),
+        "another key under the same name": other.token("alice"),
         "an unknown key": IdentityProvider("two").token("alice"),
         "expired": provider.token("alice", exp=now - 60),
         "never expires": provider.token("alice", exp=...),
@@ -170,7 +170,7 @@ async def test_a_signed_token_that_is_not_right_in_every_way_identifies_no_user(
     assert not any(part in output for token in refused.values() for part in token.split(".") if len(part) > 8)
 
 
-async def test_a_key_is_used_for_the_signatures_that_it_says_it_is_for(tmp_path):
+async def test_a_key_is_used_only_for_its_declared_algorithm(tmp_path):
     provider = IdentityProvider(kind="ES256")
     path = tmp_path / "jwks.json"
     usable = [
@@ -205,7 +205,7 @@ def test_a_file_without_keys_is_reported_clearly(tmp_path, text):
 @pytest.mark.parametrize(
     "url", ["http://keys.example/jwks?secret=hunter2", "ftp://keys.example/x", "file:///etc/passwd"]
 )
-def test_keys_are_not_fetched_where_others_could_intercept_them(url):
+def test_keys_are_not_fetched_over_plain_http(url):
     with pytest.raises(SettingsError, match="https") as raised:
         JwtVerifier.open(url, issuer=ISSUER, audience=AUDIENCE)
     assert "hunter2" not in str(raised.value)
@@ -213,7 +213,7 @@ def test_keys_are_not_fetched_where_others_could_intercept_them(url):
 
 @contextlib.contextmanager
 def published(answers):
-    """A web server of an identity provider; ``answers`` gives status, headers and text for the n-th request."""
+    """A web server of an identity provider; ``answers`` returns status, headers and text for the n-th request."""
     asked = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -239,7 +239,7 @@ def published(answers):
             thread.join()
 
 
-async def test_keys_behind_a_url_are_fetched_once_and_followed_when_they_change(caplog):
+async def test_keys_at_a_url_are_fetched_once_and_updated_when_they_change(caplog):
     caplog.set_level(logging.INFO, "coatcheck")
     first, second, now = IdentityProvider("one"), IdentityProvider("two"), [1000.0]
     current = [first]
@@ -263,14 +263,16 @@ async def test_keys_behind_a_url_are_fetched_once_and_followed_when_they_change(
         assert len(asked) == 2
         current[0] = None
         now[0] += KEYS_KEPT + 1
-        assert await signed.verify_token(second.token("bob")) is not None  # the provider is away, its keys hold
+        assert (
+            await signed.verify_token(second.token("bob")) is not None
+        )  # the provider is unavailable, its keys stay valid
         assert len(asked) == 3
     assert "cannot be fetched" in caplog.text
     assert "hunter2" not in caplog.text
     assert "hunter2" not in repr(signed)
 
 
-async def test_many_callers_at_once_fetch_the_keys_once():
+async def test_concurrent_callers_fetch_the_keys_once():
     provider = IdentityProvider()
     with published(lambda _number: (200, {}, provider.key_set())) as (url, asked):
         signed = JwtVerifier.open(url, issuer=ISSUER, audience=AUDIENCE)
@@ -294,7 +296,7 @@ async def test_many_callers_at_once_fetch_the_keys_once():
         (404, {}, ""),
     ],
 )
-async def test_an_answer_that_holds_no_keys_admits_no_caller(answer, provider):
+async def test_a_response_without_keys_admits_no_caller(answer, provider):
     with published(lambda _number: answer) as (url, asked):
         signed = JwtVerifier.open(url, issuer=ISSUER, audience=AUDIENCE)
         assert await signed.verify_token(provider.token("alice")) is None
@@ -311,7 +313,7 @@ async def test_a_redirect_to_keys_is_not_followed(provider):
         assert len(asked) == 1
 
 
-async def test_keys_that_cannot_be_had_are_not_asked_for_at_every_call(provider):
+async def test_unavailable_keys_are_not_requested_at_every_call(provider):
     reads = []
     source = KeySource(lambda: reads.append(1) or b"", "nowhere")
     signed = JwtVerifier(source, issuer=ISSUER, audience=AUDIENCE)
@@ -333,12 +335,12 @@ async def test_keys_that_cannot_be_had_are_not_asked_for_at_every_call(provider)
         ({"verifier": "json:decoder"}, "is no verifier"),
     ],
 )
-def test_flags_that_do_not_go_together_are_reported(given, expected):
+def test_conflicting_flags_are_reported(given, expected):
     with pytest.raises(SettingsError, match=expected):
         open_authentication(**given)
 
 
-def test_a_verifier_of_ones_own_may_be_an_object_a_class_or_a_function(tmp_path, monkeypatch):
+def test_a_custom_verifier_may_be_an_object_a_class_or_a_function(tmp_path, monkeypatch):
     (tmp_path / "own_verifiers.py").write_text(
         "class Own:\n    async def verify_token(self, token):\n        return None\n"
         "thing = Own()\ndef make():\n    return Own()\ndef fails():\n    raise RuntimeError('hunter2')\n"
@@ -351,7 +353,7 @@ def test_a_verifier_of_ones_own_may_be_an_object_a_class_or_a_function(tmp_path,
     assert "hunter2" not in str(raised.value)
 
 
-def test_an_address_that_others_can_reach_needs_authentication_or_the_flag_that_says_so():
+def test_an_address_reachable_from_outside_needs_authentication_or_an_explicit_flag():
     with pytest.raises(SettingsError, match=r"--auth-tokens.*--unprotected"):
         Listening("streamable-http", "0.0.0.0", 8000)
     Listening("streamable-http", "0.0.0.0", 8000, authenticated=True)
@@ -375,7 +377,7 @@ async def serving(*flags: str, env: dict[str, str] | None = None):
 
 
 @pytest.mark.parametrize("kind", ["tokens", "jwks", "own"])
-async def test_serve_asks_for_tokens_and_keeps_two_users_apart(kind, token_file, provider, tmp_path, mode):
+async def test_serve_requires_tokens_and_isolates_two_users(kind, token_file, provider, tmp_path, mode):
     tokens, env = TOKENS, {}
     if kind == "tokens":
         flags = ["--auth-tokens", str(token_file), "--host", "0.0.0.0"]

@@ -28,9 +28,9 @@ MEBIBYTE = 1024 * 1024
 SECONDS = 3.0
 FACTOR = 1.5
 SIZE, MOST_KEPT = 1_000_000, 16 * MEBIBYTE
-"""Bytes of a value, fifty of which are put, and of all that a server may keep."""
+"""Bytes of a value, fifty of which are stored, and the server's limit for all objects."""
 WHILE_READ = 16 * MEBIBYTE
-"""What a request itself takes while it is read."""
+"""Memory of a request while it is read."""
 HERE = Path(__file__).parent
 
 
@@ -49,7 +49,7 @@ def resident(pid: int) -> int:
 
 
 def process_family(pid: int) -> list[int]:
-    """A process and its children."""
+    """A process and its child processes."""
     tasks = Path(f"/proc/{pid}/task")
     return [pid, *(int(child) for task in tasks.iterdir() for child in (task / "children").read_text().split())]
 
@@ -63,7 +63,7 @@ LOOKS: dict[str, dict[str, Any]] = {
 
 
 def drop_nested(value: Any) -> None:
-    """Take a deeply nested list apart, which the interpreter would do by recursion."""
+    """Free a deeply nested list iteratively, because the interpreter would do it recursively."""
     while isinstance(value, list) and value:
         value = value.pop()
 
@@ -75,13 +75,13 @@ AS_VALUES: dict[str, Callable[[], Any]] = {
     "a list with a text of 20 MB": lambda: ["x" * 20_000_000],
     "one key of 10 MB": HOSTILE["one key of 10 MB"],
 }
-"""Python values; what comes as text, and the largest, is in the result of a wrapped server below."""
+"""Python values; texts and the largest values are results of a wrapped server below."""
 
 
 @pytest.mark.parametrize("name", AS_VALUES)
-async def test_a_hostile_value_is_kept_and_looked_at_in_time(container, name):
+async def test_a_hostile_value_is_stored_and_read_in_time(container, name):
     value, explorer = AS_VALUES[name](), container.explorer()
-    await explorer.aquery(await explorer.store.aput(1), ".")  # a worker is there
+    await explorer.aquery(await explorer.store.aput(1), ".")  # starts a worker
     looks = {
         "keep": lambda: explorer.akeep(value),
         "preview": lambda: explorer.apreview(kept),
@@ -120,10 +120,10 @@ HOSTILE_SERVER = [
 
 
 @pytest.mark.alone
-async def test_a_hostile_result_of_a_wrapped_server_is_kept_and_looked_at_in_time():
+async def test_a_hostile_result_of_a_wrapped_server_is_stored_and_read_in_time():
     async with client_of(HOSTILE_SERVER) as client:
         small = object_id_in(await client.call("object_store_put", value=1))
-        await client.call("object_store_query", object_id=small, filter=".")  # a worker is there
+        await client.call("object_store_query", object_id=small, filter=".")  # starts a worker
 
         async def asked(tool: str, **arguments: Any) -> tuple[str, bool]:
             with within(SECONDS):
@@ -146,7 +146,7 @@ async def test_a_hostile_result_of_a_wrapped_server_is_kept_and_looked_at_in_tim
         assert await client.call("object_store_get", object_id=small) == "1"
 
 
-async def test_what_is_nested_too_deeply_to_keep_is_said_where_it_ends(container):
+async def test_nesting_beyond_the_limit_is_described_where_it_is_cut(container):
     value = nested(100_000)
     name = await container.store().aput(value)
     drop_nested(value)
@@ -154,11 +154,11 @@ async def test_what_is_nested_too_deeply_to_keep_is_said_where_it_ends(container
     assert b"nested too deeply" in bytes(stored.payload)
 
 
-async def test_a_result_of_a_gigabyte_is_refused_with_the_limit_and_the_workers_stay_within_theirs():
+async def test_a_result_of_a_gigabyte_is_refused_with_the_limit_and_the_workers_stay_within_their_memory():
     container = Container(settings=Settings(sandbox_memory=256 * MEBIBYTE, sandbox_timeout=20))
     explorer = container.explorer()
     name = await explorer.store.aput(1)
-    # Without the limit, the first two have a result, and the third takes too long.
+    # Without the limit, the first two would return a result, and the third would take too long.
     for program in ('"x" * 300000000 | length', '"x" * 1000000000 | length', "[range(1e9)] | length"):
         with pytest.raises(CoatcheckError, match="more than the 256 MiB of memory"):
             await explorer.aquery(name, program)
@@ -168,8 +168,8 @@ async def test_a_result_of_a_gigabyte_is_refused_with_the_limit_and_the_workers_
     container.sandbox().close()
 
 
-async def test_a_servers_own_memory_stays_within_half_more_than_it_keeps():
-    """Through the door that strangers have: values put by a client, into a server of its own."""
+async def test_the_memory_of_a_server_stays_within_one_and_a_half_times_its_objects():
+    """Values are stored by a client, in a separate server."""
     env = {"COATCHECK_MAX_NAMESPACE_BYTES": str(MOST_KEPT)}
     parameters = StdioServerParameters(command=sys.executable, args=["-m", "coatcheck", "serve"], env=env)
     before = set(process_family(os.getpid()))
@@ -183,10 +183,10 @@ async def test_a_servers_own_memory_stays_within_half_more_than_it_keeps():
         ]
         listed = text_of(await client.call_tool("object_store_list", {}))
         kept = sum(name in listed for name in names)
-        assert 10 <= kept <= 17  # the oldest made room
+        assert 10 <= kept <= 17  # the oldest were evicted
         assert names[-1] in listed
         assert (await client.call_tool("object_store_get", {"object_id": names[0]})).is_error
-        # What a request itself takes while it is read comes on top, once.
+        # Plus the memory of one request while it is read.
         assert resident(server) - empty < FACTOR * MOST_KEPT + WHILE_READ
         huge = await client.call_tool("object_store_query", {"object_id": names[-1], "filter": '"x" * 1000000000'})
         assert huge.is_error
@@ -198,7 +198,9 @@ BEHIND = [sys.executable, SPECIAL]
 
 
 @pytest.mark.parametrize("way", ["command", "gateway"])
-async def test_the_memory_of_a_wrapping_process_stays_within_half_more_than_it_keeps(way, tmp_path, monkeypatch):
+async def test_the_memory_of_a_wrapping_process_stays_within_one_and_a_half_times_its_objects(
+    way, tmp_path, monkeypatch
+):
     monkeypatch.setenv("COATCHECK_MAX_NAMESPACE_BYTES", str(MOST_KEPT))
     config = tmp_path / "mcp.json"
     config.write_text(json.dumps({"mcpServers": {"one": {"command": BEHIND[0], "args": BEHIND[1:]}}}))
@@ -209,12 +211,12 @@ async def test_the_memory_of_a_wrapping_process_stays_within_half_more_than_it_k
         empty = resident(client.process.pid)
         names = [object_id_in(await client.call(tool, size=SIZE)) for _ in range(50)]
         listed = await client.call("coatcheck_object_store_list" if way == "command" else "object_store_list")
-        assert 10 <= sum(name in listed for name in names) <= 17  # the oldest made room
+        assert 10 <= sum(name in listed for name in names) <= 17  # the oldest were evicted
         assert names[-1] in listed
         assert resident(client.process.pid) - empty < FACTOR * MOST_KEPT + WHILE_READ
 
 
-async def test_a_deep_or_wide_argument_of_a_tool_is_answered(mode):
+async def test_a_call_with_a_deep_or_wide_argument_is_answered(mode):
     parameters = StdioServerParameters(command=PYTHON, args=["-m", "coatcheck", "serve"])
     async with Client(stdio_client(parameters), mode=mode) as client:
         for value in (nested(190), {f"k{n}": n for n in range(100_000)}, [nested(50)] * 1000):
@@ -227,7 +229,7 @@ async def test_a_deep_or_wide_argument_of_a_tool_is_answered(mode):
         assert not (await client.call_tool("object_store_put", {"value": 1})).is_error
 
 
-def test_an_object_over_its_limit_is_refused_with_what_it_was_and_what_to_do():
+def test_an_object_over_the_limit_is_refused_with_its_size_and_a_suggestion():
     container = Container(settings=Settings(max_object_bytes=10_000))
     explorer = container.explorer()
     kept = explorer.keep({"rows": ["row"] * 5000})

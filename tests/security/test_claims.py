@@ -1,4 +1,4 @@
-"""Every claim of ``docs/security.md`` names a test, and every test that it names exists."""
+"""Every claim of ``docs/security.md`` names a test, and all named tests exist."""
 
 import ast
 import re
@@ -14,13 +14,13 @@ def names_in(path: Path) -> set[str]:
     return {node.name for node in tree.body if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))}
 
 
-def test_every_promise_names_its_test():
+def test_every_claim_names_its_test():
     promises = re.findall(r"^- (.*?)(?=^- |^## |\Z)", CLAIMS, flags=re.MULTILINE | re.DOTALL)
     assert len(promises) > 25
     assert [promise for promise in promises if "::test_" not in promise] == []
 
 
-def test_every_test_that_is_named_exists():
+def test_every_named_test_exists():
     named = re.findall(r"`([\w/]+\.py)::(\w+)`", PAGE)
     assert len(named) == PAGE.count("::test_")
     assert [f"{file}::{name}" for file, name in named if name not in names_in(ROOT / "tests" / file)] == []

@@ -1,4 +1,4 @@
-"""What is nested deeper than the official clients read: it is kept, or its request gets an error that says so."""
+"""Results nested deeper than the official clients can read: they are kept, or the request gets an error."""
 
 import contextlib
 import json
@@ -15,12 +15,12 @@ from coatcheck.proxy.client_lines import has_too_many_levels
 from tests.preloaded_python import PYTHON
 from tests.results import reference_in, text_of
 from tests.security.refusing_server import DEEP, nested
-from tests.security.serving import WAYS, wrapped_server
+from tests.security.serving import ACCESSES, wrapped_server
 
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(scope="module", params=WAYS)
+@pytest.fixture(scope="module", params=ACCESSES)
 def target(request, tmp_path_factory):
     with wrapped_server(request.param, "refusing_server.py", tmp_path_factory.mktemp("servers")) as connect:
         connect.way = request.param
@@ -138,5 +138,5 @@ def test_levels_are_counted_in_lines_as_in_values(levels, objects):
     "value",
     ["[" * 500, "\\" * 3 + '"' + "[" * 500, ["{" * 300, '"[' * 300], [[]] * 500, {"\\": "[" * 300, '"': "{" * 300}],
 )
-def test_brackets_in_texts_and_side_by_side_are_no_levels(value):
+def test_brackets_in_texts_and_siblings_do_not_count_as_levels(value):
     assert not has_too_many_levels(json.dumps(value).encode())

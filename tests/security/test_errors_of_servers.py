@@ -13,12 +13,12 @@ from mcp.shared.exceptions import MCPError
 from tests.preloaded_python import PYTHON
 from tests.results import reference_in, text_of
 from tests.security.refusing_server import ERRORS
-from tests.security.serving import WAYS, wrapped_server
+from tests.security.serving import ACCESSES, wrapped_server
 
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(scope="module", params=WAYS)
+@pytest.fixture(scope="module", params=ACCESSES)
 def target(request, tmp_path_factory):
     with wrapped_server(request.param, "refusing_server.py", tmp_path_factory.mktemp("servers")) as connect:
         yield connect
@@ -26,7 +26,7 @@ def target(request, tmp_path_factory):
 
 @contextlib.asynccontextmanager
 async def failing(target, mode):
-    """Connect a client; gives it, and a function that calls a tool of the server and returns its error."""
+    """Connect a client; yields it, and a function that calls a tool of the server and returns its error."""
     with anyio.fail_after(60):
         async with Client(target(), mode=mode) as client:
             names = {tool.name.removeprefix("odd__"): tool.name for tool in (await client.list_tools()).tools}

@@ -142,7 +142,7 @@ KEPT = [(name, path) for name in TARGETS for path in sorted((FUZZ / "corpus" / n
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_hostile_bytes_are_refused_or_read_and_never_crash(name):
-    many = 50 if name == "wire" else 200  # a whole conversation each time
+    many = 50 if name == "wire" else 200  # a whole session each time
 
     @settings(max_examples=many, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.binary(max_size=300) | LIKELY[name])
@@ -231,8 +231,8 @@ for line in sys.stdin.buffer:
 SERVERS = {"serve": ["serve"], "wrap": ["wrap", "--", PYTHON, "-c", QUIET_SERVER]}
 
 
-def talk(arguments: list[str], lines: list[bytes]) -> subprocess.CompletedProcess[bytes]:
-    """What a server says to some lines; it may end when it has answered the last one, and not before."""
+def output_of(arguments: list[str], lines: list[bytes]) -> subprocess.CompletedProcess[bytes]:
+    """Return the output of a server for some lines; it must not exit before it has answered the last one."""
     opening = [json.dumps(GREETING).encode(), b'{"jsonrpc":"2.0","method":"notifications/initialized"}']
     command = [PYTHON, "-m", "coatcheck", *arguments]
     pipe = subprocess.PIPE
@@ -263,7 +263,7 @@ def check_answers(done: subprocess.CompletedProcess[bytes]) -> None:
 
 @pytest.mark.parametrize("server", SERVERS)
 def test_malformed_lines_neither_stop_nor_hang_a_server(server):
-    check_answers(talk(SERVERS[server], MALFORMED))
+    check_answers(output_of(SERVERS[server], MALFORMED))
 
 
 @pytest.mark.parametrize("server", SERVERS)
@@ -284,14 +284,14 @@ def test_random_lines_neither_stop_nor_hang_a_server(server):
     @settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     @given(st.lists(lines | messages.map(lambda message: json.dumps(message).encode()), min_size=20, max_size=60))
     def check(lines: list[bytes]) -> None:
-        check_answers(talk(SERVERS[server], lines))
+        check_answers(output_of(SERVERS[server], lines))
 
     check()
 
 
 @given(st.text(min_size=1, max_size=3), st.text(min_size=1, max_size=3))
 @settings(max_examples=100, deadline=None)
-def test_whatever_a_tool_and_a_media_type_are_called_the_object_comes_back(tool, media_type):
+def test_an_object_is_read_with_any_name_of_its_tool_and_media_type(tool, media_type):
     store = ObjectStore(InMemoryBackend())
     for name, kind in ((tool, media_type), (tool * 2000, media_type * 2000), ("\U0001f600" * 500, "\ud800" * 500)):
         object_id = store.put({"a": 1}, tool=name, media_type=kind)

@@ -1,4 +1,4 @@
-"""Isolation of callers: every way to an object, through every kind of server, store, transport and era."""
+"""Isolation of callers: every kind of access to an object, with every kind of server, store, transport and protocol."""
 
 import asyncio
 import contextlib
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.anyio
 SECRET = "the-secret-of-alice"
 MISSING = "obj_neverThere1"
 
-WAYS: dict[str, Callable[[str], tuple[str, dict[str, Any]]]] = {
+ACCESSES: dict[str, Callable[[str], tuple[str, dict[str, Any]]]] = {
     "get": lambda name: ("object_store_get", {"object_id": name}),
     "get with a path": lambda name: ("object_store_get", {"object_id": f"@{name}", "path": "name"}),
     "get with a wrong path": lambda name: ("object_store_get", {"object_id": name, "path": "nowhere"}),
@@ -76,7 +76,7 @@ def attached(container: Container, authentication: Authentication | None) -> MCP
 
 
 async def read(client: Client, name: str) -> str:
-    """How a resource is answered, whether it is read or refused."""
+    """The response for a resource, whether it is read or refused."""
     try:
         return str(await client.read_resource(f"coatcheck://objects/{name}")).replace(name, "ID")
     except MCPError as error:
@@ -90,7 +90,7 @@ SERVERS = pytest.mark.parametrize("kind", ["ours", "attached", "wrapped"])
 async def serving(
     kind: str, container: Container, authentication: Authentication | None, wrapped: Callable[..., str]
 ) -> AsyncIterator[str]:
-    """Serve, over HTTP, a server of ours or one that was attached to; or wrap one, in a process of its own."""
+    """Serve coatcheck's own or an attached server over HTTP; or wrap a server, in a separate process."""
     if kind == "wrapped":
         yield wrapped(container, authenticated=authentication is not None)
         return
@@ -106,18 +106,18 @@ def authentication(provider, tmp_path) -> Authentication:
 
 
 async def answer(client: Client, way: str, name: str) -> tuple[bool | None, str]:
-    """How a call is answered, with the object's id taken out of the text."""
-    tool, arguments = WAYS[way](name)
+    """The response of a call, without the object's id."""
+    tool, arguments = ACCESSES[way](name)
     result = await client.call_tool(tool, arguments)
     return result.is_error, text_of(result).replace(name, "ID")
 
 
 @SERVERS
 @pytest.mark.parametrize("subjects", [("alice", "bob"), (None, None)], ids=["two-users", "one-client-without-subject"])
-async def test_another_users_object_is_answered_like_one_that_never_was(
+async def test_another_user_s_object_looks_like_a_missing_one(
     container, kind, wrapped, authentication, provider, subjects, mode
 ):
-    new = uuid4()  # the wrapping process has served others before
+    new = uuid4()  # the wrapping process has served other callers before
     alices, bobs = (
         provider.token(subject and f"{subject}-{new}", jti=f"{number}-{new}") for number, subject in enumerate(subjects)
     )
@@ -128,7 +128,7 @@ async def test_another_users_object_is_answered_like_one_that_never_was(
     ):
         name = object_id_in(text_of(await alice.call_tool("object_store_put", {"value": {"name": SECRET}})))
         assert SECRET in text_of(await alice.call_tool("echo", {"value": f"@{name}"}))
-        for way in WAYS:
+        for way in ACCESSES:
             foreign, missing = await answer(bob, way, name), await answer(bob, way, MISSING)
             assert foreign == missing, way
             assert foreign[0] or way == "delete", way
@@ -137,7 +137,7 @@ async def test_another_users_object_is_answered_like_one_that_never_was(
         assert SECRET not in await read(bob, name)
         assert SECRET in await read(alice, name)
         assert "No objects are stored" in text_of(await bob.call_tool("object_store_list", {}))
-        # Nothing of it was lost by what bob tried, and alice's own list has it alone.
+        # Bob's attempts changed nothing, and only alice's list contains the object.
         listed = text_of(await alice.call_tool("object_store_list", {}))
         assert f"1 object, newest first:\n@{name}" in listed
         assert SECRET in text_of(await alice.call_tool("object_store_get", {"object_id": name}))
@@ -145,7 +145,7 @@ async def test_another_users_object_is_answered_like_one_that_never_was(
 
 @SERVERS
 async def test_without_authentication_ids_cannot_be_guessed_and_nothing_is_listed(container, kind, wrapped, mode):
-    # What the process itself keeps has a short id, which is no protection against strangers.
+    # The process's own objects have short ids, which are no protection against other callers.
     own = container.store().put({"name": SECRET})
     async with (
         serving(kind, container, None, wrapped) as url,
@@ -162,10 +162,10 @@ async def test_without_authentication_ids_cannot_be_guessed_and_nothing_is_liste
             listed = await client.call_tool("object_store_list", {})
             assert listed.is_error
             assert not any(name in text_of(listed) for name in (*names, own))
-        for way in WAYS:
+        for way in ACCESSES:
             assert await answer(bob, way, own) == await answer(bob, way, MISSING), way
         assert await read(bob, own) == await read(bob, MISSING)
-        # Who knows an id may read: that is what it means, and what --unprotected says.
+        # Callers who know an id may read the object, as documented for --unprotected.
         assert "hers" in text_of(await bob.call_tool("object_store_get", {"object_id": names.pop()}))
 
 
@@ -190,8 +190,8 @@ async def test_a_token_that_is_not_accepted_reaches_no_tool(container, kind, wra
         assert metadata.json()["authorization_servers"] == [ISSUER]
 
 
-async def test_a_session_id_of_another_user_gives_nothing(container, authentication, provider):
-    """With one client and no subject the SDK cannot tell two users of a session apart; the token still does."""
+async def test_a_session_id_of_another_user_is_refused(container, authentication, provider):
+    """With one client and no subject the SDK cannot distinguish two users of a session; the token still does."""
     import httpx2
 
     alices, bobs = provider.token(None, jti="a"), provider.token(None, jti="b")
@@ -218,13 +218,13 @@ async def test_a_session_id_of_another_user_gives_nothing(container, authenticat
         assert name not in listed.text
 
 
-async def test_a_wrapping_proxy_keeps_two_callers_apart_if_it_has_two(container):
+async def test_a_wrapping_proxy_isolates_two_callers(container):
     interceptor = container.proxy_interceptor()
     scopes = container.tenancy()
     interceptor.learn([{"name": "echo", "inputSchema": {"type": "object", "properties": {"value": {}}}}])
 
     async def without_id(way: str, name: str) -> str:
-        tool, arguments = WAYS[way](name)
+        tool, arguments = ACCESSES[way](name)
         try:
             result = await interceptor.own_tool_call(tool, arguments)
             if result is None:
@@ -244,7 +244,7 @@ async def test_a_wrapping_proxy_keeps_two_callers_apart_if_it_has_two(container)
         assert SECRET in await without_id("a reference as argument", name)
         assert SECRET in await read(name)
     with scopes.enter(Caller(CallerKind.PRINCIPAL, "bob")):
-        for way in WAYS:
+        for way in ACCESSES:
             assert await without_id(way, name) == await without_id(way, MISSING), way
         assert await read(name) == await read(MISSING)
         assert "not found" in await read(name)
@@ -260,8 +260,8 @@ async def test_two_processes_over_stdio_share_nothing_in_memory(mode):
     ):
         name = object_id_in(text_of(await alice.call_tool("object_store_put", {"value": {"name": SECRET}})))
         assert name in text_of(await alice.call_tool("object_store_list", {}))
-        for way in WAYS:
-            if WAYS[way](name)[0] != "echo":
+        for way in ACCESSES:
+            if ACCESSES[way](name)[0] != "echo":
                 assert await answer(bob, way, name) == await answer(bob, way, MISSING), way
         assert "No objects are stored" in text_of(await bob.call_tool("object_store_list", {}))
 
@@ -283,14 +283,14 @@ async def test_two_processes_over_stdio_share_a_redis_only_under_one_prefix(redi
     ):
         name = object_id_in(text_of(await alice.call_tool("object_store_put", {"value": {"name": SECRET}})))
         assert SECRET in text_of(await alices_other.call_tool("object_store_get", {"object_id": name}))
-        for way in WAYS:
-            if WAYS[way](name)[0] != "echo":
+        for way in ACCESSES:
+            if ACCESSES[way](name)[0] != "echo":
                 assert await answer(bob, way, name) == await answer(bob, way, MISSING), way
         assert "No objects are stored" in text_of(await bob.call_tool("object_store_list", {}))
 
 
-async def test_asking_for_anothers_object_never_touches_its_key():
-    """The same time, too: a foreign object and a missing one are looked for at the same place, and not found there."""
+async def test_requests_for_another_user_s_object_never_access_its_key():
+    """Timing is the same too: another user's object and a missing one are looked up under the same key, which does not exist."""
     asked: list[str] = []
 
     class RecordingBackend(InMemoryBackend):
@@ -313,7 +313,7 @@ async def test_asking_for_anothers_object_never_touches_its_key():
         hers = container.store().namespace()
     with scopes.enter(Caller(CallerKind.PRINCIPAL, "bob")):
         his = container.store().namespace()
-        for way, call in WAYS.items():
+        for way, call in ACCESSES.items():
             asked.clear()
             tool, arguments = call(name)
             if tool == "echo":
@@ -334,7 +334,7 @@ async def test_asking_for_anothers_object_never_touches_its_key():
         *("obj_1/", "obj_1?x", "obj_1#x", "OBJ_1", "obj_\u0661", "@obj_1", "obj_" + "x" * 1_000_000),
     ],
 )
-async def test_an_id_that_is_none_leads_out_of_no_namespace(container, name):
+async def test_a_malformed_id_cannot_leave_its_namespace(container, name):
     store, scopes = container.store(), container.tenancy()
     with scopes.enter(Caller(CallerKind.PRINCIPAL, "alice")):
         stored = store.put(SECRET)
@@ -350,7 +350,7 @@ async def test_an_id_that_is_none_leads_out_of_no_namespace(container, name):
     await store.aclose()
 
 
-async def test_without_authentication_no_caller_waits_for_anothers_filter():
+async def test_without_authentication_no_caller_waits_for_another_s_filter():
     container = Container(settings=Settings(sandbox_timeout=1))
     explorer = container.explorer()
     with container.tenancy().enter(Caller(CallerKind.ANONYMOUS)):
@@ -374,7 +374,7 @@ async def test_without_authentication_no_caller_waits_for_anothers_filter():
 @pytest.mark.parametrize(
     "name", ["HERS:obj_1", "obj%5F1", "obj_1%0a", "../obj_1", "obj_" + "x" * 100_000, "\u2028" * 500]
 )
-async def test_an_address_that_is_none_asks_for_no_key_and_is_answered_within_bounds(name):
+async def test_a_malformed_uri_reads_no_key_and_gets_a_bounded_response(name):
     asked: list[str] = []
 
     class RecordingBackend(InMemoryBackend):

@@ -1,4 +1,4 @@
-"""Responses that strict parsers reject reach the client in a valid form: each request has its response."""
+"""Responses that strict parsers reject reach the client in a valid form, and each request gets a response."""
 
 import contextlib
 import json
@@ -22,12 +22,12 @@ SERVER = [PYTHON, str(Path(__file__).with_name("odd_server.py"))]
 HALF = "\ud83d"
 
 
-WAYS = ["stdio", "gateway", "http", "http gateway", "sessionless http"]
+ACCESSES = ["stdio", "gateway", "http", "http gateway", "sessionless http"]
 
 
-@pytest.fixture(scope="module", params=WAYS)
+@pytest.fixture(scope="module", params=ACCESSES)
 def target(request, tmp_path_factory):
-    """What a client connects to, each time it does."""
+    """A function that connects a client."""
     yield from _target(request.param, tmp_path_factory)
 
 
@@ -52,7 +52,7 @@ async def connected(target):
             yield client, names
 
 
-async def test_a_lone_surrogate_keeps_no_answer_from_its_client(target):
+async def test_responses_with_a_lone_surrogate_reach_the_client(target):
     async with connected(target) as (client, names):
         await client.list_resources()
         for name in RESULTS:
@@ -129,7 +129,7 @@ server.run(**run)
 
 
 @pytest.mark.parametrize("library", ["mcp", "fastmcp"])
-async def test_a_lone_surrogate_ends_no_attached_server(library):
+async def test_a_lone_surrogate_does_not_crash_an_attached_server(library):
     server = stdio_client(StdioServerParameters(command=PYTHON, args=["-c", ATTACHED, library]))
     with anyio.fail_after(60):
         async with Client(server, mode="legacy") as client:

@@ -1,15 +1,15 @@
-"""Each call gets a response, whatever its server writes, and the next call works."""
+"""For any output of its server, each call gets a response, and the next call works."""
 
 import pytest
 
 from tests.security.odd_lines import ANSWERED, BY_NUMBER, MALFORMED, REFUSALS
-from tests.security.serving import WAYS, wrapped_server
+from tests.security.serving import ACCESSES, wrapped_server
 from tests.wrap.running import calling
 
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(scope="module", params=WAYS)
+@pytest.fixture(scope="module", params=ACCESSES)
 def target(request, tmp_path_factory):
     with wrapped_server(request.param, "odd_lines.py", tmp_path_factory.mktemp("servers")) as connect:
         yield connect
@@ -19,7 +19,7 @@ def connected(target):
     return calling(target, seconds=20)
 
 
-async def test_a_result_is_found_among_what_else_the_server_writes(target):
+async def test_a_result_is_found_among_other_output_of_the_server(target):
     async with connected(target) as call:
         for name in ANSWERED | BY_NUMBER:
             answered = await call(name)
@@ -27,12 +27,12 @@ async def test_a_result_is_found_among_what_else_the_server_writes(target):
             assert await call("fine") == "fine", name
 
 
-async def test_an_error_of_the_servers_stays_its_own(target):
+async def test_an_error_of_the_server_is_unchanged(target):
     async with connected(target) as call:
         assert {await call(name) for name in REFUSALS} == {"error: refused"}
 
 
-async def test_a_malformed_response_becomes_an_error_that_says_so(target):
+async def test_a_malformed_response_becomes_an_error_that_describes_it(target):
     async with connected(target) as call:
         for name in MALFORMED:
             answered = await call(name)

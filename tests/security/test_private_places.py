@@ -17,7 +17,7 @@ from tests.ports import free_port
     "scope", [Caller(CallerKind.ANONYMOUS), Caller(CallerKind.PRINCIPAL, "ann")], ids=["anyone", "a user"]
 )
 @pytest.mark.parametrize("kind", ["redis", "redis behind a breaker", "sqlite"])
-def test_a_caller_over_the_network_does_not_learn_where_the_store_is(kind, scope, tmp_path):
+def test_the_location_of_the_store_is_not_revealed_to_callers_over_the_network(kind, scope, tmp_path):
     port, scopes = free_port(), Tenancy()
     path = tmp_path / "there" / "objects.db"
     if kind == "sqlite":
@@ -28,7 +28,7 @@ def test_a_caller_over_the_network_does_not_learn_where_the_store_is(kind, scope
     if "breaker" in kind:
         backend = BreakerBackend(backend)
     store = ObjectStore(backend)
-    for _ in range(10):  # the breaker opens meanwhile
+    for _ in range(10):  # until the breaker opens
         with pytest.raises(ObjectStoreUnavailable) as here:
             store.put("text")
         with scopes.enter(scope), pytest.raises(ObjectStoreUnavailable) as there:
@@ -43,7 +43,7 @@ def test_a_caller_over_the_network_does_not_learn_where_the_store_is(kind, scope
         backend.breaker.stop()
 
 
-def test_a_folder_in_which_others_can_replace_the_store_is_warned_of(tmp_path, caplog):
+def test_a_folder_that_others_can_write_to_causes_a_warning(tmp_path, caplog):
     folder = tmp_path / "open"
     folder.mkdir()
     folder.chmod(0o777)
@@ -54,7 +54,7 @@ def test_a_folder_in_which_others_can_replace_the_store_is_warned_of(tmp_path, c
     backend.close()
 
 
-def test_a_list_of_tokens_that_others_can_change_is_warned_of(tmp_path, caplog):
+def test_a_list_of_tokens_that_others_can_change_causes_a_warning(tmp_path, caplog):
     tokens = tmp_path / "tokens"
     tokens.write_text("ann " + "0" * 64 + "\n")
     tokens.chmod(0o666)

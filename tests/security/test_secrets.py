@@ -1,4 +1,4 @@
-"""A canary password is passed in through every input and appears in no output."""
+"""A canary password is passed through every input and appears in no output."""
 
 import logging
 import os
@@ -41,7 +41,7 @@ def string_forms(value: object) -> str:
     return f"{value} {value!r}"
 
 
-async def test_nothing_that_is_printed_or_logged_has_it(guarded, caplog):
+async def test_printed_and_logged_text_contains_no_password(guarded, caplog):
     caplog.set_level(logging.DEBUG)
     container = Container(settings=settings_of(guarded.url))
     texts = [string_forms(container.settings()), container.settings().model_dump_json(), drawn(container)]
@@ -70,7 +70,7 @@ async def test_nothing_that_is_printed_or_logged_has_it(guarded, caplog):
         f":{CANARY}@h",
     ],
 )
-async def test_no_error_of_a_store_that_is_away_has_it(url, caplog):
+async def test_no_error_of_an_unavailable_store_contains_the_password(url, caplog):
     caplog.set_level(logging.DEBUG)
     texts = []
     try:
@@ -97,13 +97,13 @@ async def test_no_error_of_a_store_that_is_away_has_it(url, caplog):
         {"namespace_secret": {"x": CANARY}},
     ],
 )
-def test_no_error_of_a_setting_has_its_value(values):
+def test_no_error_of_a_setting_contains_its_value(values):
     with pytest.raises(CoatcheckError) as raised:
         Settings(**values)
     assert CANARY not in string_forms(raised.value)
 
 
-def test_what_a_wrapped_server_is_given_is_not_shown():
+def test_the_environment_of_a_wrapped_server_is_not_shown():
     for target in (
         CommandTarget(("server",), {"API_KEY": CANARY}),
         UrlTarget("https://example.com/mcp", headers={"Authorization": f"Bearer {CANARY}"}),
@@ -124,7 +124,7 @@ def proc(pid: int, name: str) -> str:
     return Path(f"/proc/{pid}/{name}").read_text(errors="replace")
 
 
-async def test_no_process_shows_it_in_its_title_and_no_worker_in_its_environment(guarded):
+async def test_no_process_title_and_no_worker_environment_contains_the_password(guarded):
     env = {
         "COATCHECK_OBJECT_STORE_BACKEND": "redis",
         "COATCHECK_REDIS_URL": guarded.url,
@@ -141,7 +141,7 @@ async def test_no_process_shows_it_in_its_title_and_no_worker_in_its_environment
         assert CANARY not in str(answer)
         await client.call_tool("object_store_query", {"object_id": name, "filter": "."})
         processes = subclasses_of(os.getpid()) - before
-        assert len(processes) >= 2  # the server, and a worker
+        assert len(processes) >= 2  # the server and a worker
         for pid in processes:
             assert CANARY not in proc(pid, "cmdline")
         workers = [pid for pid in processes if "-S" in proc(pid, "cmdline").split("\0")]
@@ -152,7 +152,7 @@ async def test_no_process_shows_it_in_its_title_and_no_worker_in_its_environment
 
 @pytest.mark.parametrize("flags", [["doctor"], ["doctor", "--mermaid"], ["serve", "--verbose"]])
 @pytest.mark.parametrize("reachable", [True, False])
-def test_no_command_says_it(guarded, flags, reachable, tmp_path):
+def test_no_command_prints_the_password(guarded, flags, reachable, tmp_path):
     url = guarded.url if reachable else f"redis://:{CANARY}@127.0.0.1:1"
     config = tmp_path / "settings.toml"
     config.write_text(f'object_store_backend = "redis"\nredis_url = "{url}"\nnamespace_secret = "{CANARY}"\n')
@@ -181,7 +181,7 @@ def test_a_broken_settings_file_is_reported_without_its_lines(tmp_path):
     assert CANARY not in string_forms(raised.value)
 
 
-def test_keys_in_redis_do_not_say_whose_they_are(guarded):
+def test_keys_in_redis_do_not_reveal_their_owner(guarded):
     from coatcheck.store.tenancy import Caller, CallerKind
 
     container = Container(settings=settings_of(guarded.url))

@@ -15,7 +15,7 @@ def container():
 
 @pytest.fixture(params=["auto", "legacy"])
 def mode(request: pytest.FixtureRequest) -> str:
-    """Both eras of the protocol."""
+    """The legacy and the stateless protocol."""
     return request.param
 
 

@@ -34,7 +34,7 @@ class Row(BaseModel):
 
 
 def third_party_server() -> MCPServer[Any]:
-    server: MCPServer[Any] = MCPServer("somebody's")
+    server: MCPServer[Any] = MCPServer("third-party")
 
     @server.tool()
     def rows(count: int) -> list[Row]:
@@ -85,9 +85,9 @@ async def test_small_results_pass_unchanged(container, mode):
             ("picture", {"size": 100}),
             ("fail", {"size": 10}),
         ]:
-            want = await direct.call_tool(name, arguments)
-            got = await through.call_tool(name, arguments)
-            assert got.model_dump_json(by_alias=True) == want.model_dump_json(by_alias=True)
+            expected = await direct.call_tool(name, arguments)
+            actual = await through.call_tool(name, arguments)
+            assert actual.model_dump_json(by_alias=True) == expected.model_dump_json(by_alias=True)
     assert container.store().list() == []
 
 
@@ -105,7 +105,7 @@ async def test_a_large_result_becomes_a_preview_that_keeps_the_output_schema_tru
     assert container.store().fetch(reference[1:])[1999] == {"number": 1999, "name": "name 1999"}
 
 
-async def test_a_reference_goes_into_another_tool_in_place_of_the_value(container, mode):
+async def test_another_tool_accepts_a_reference_in_place_of_the_value(container, mode):
     server = third_party_server()
     attach(server, container)
     async with Client(server, mode=mode) as client:
@@ -138,19 +138,19 @@ async def test_text_arrives_byte_for_byte_by_reference(container, mode):
     assert seen == ["".join(f"line {n}\n" for n in range(5000))]
 
 
-async def test_a_stored_text_that_looks_like_a_reference_is_not_followed(container, mode):
+async def test_a_stored_text_that_looks_like_a_reference_is_not_resolved(container, mode):
     server = third_party_server()
     attach(server, container)
     secret = container.store().put("secret")
-    holder = container.store().put({"value": f"@{secret}", "list": [f"@{secret}"]})
+    referrer = container.store().put({"value": f"@{secret}", "list": [f"@{secret}"]})
     async with Client(server, mode=mode) as client:
-        assert text_of(await client.call_tool("echo", {"value": f"@{holder}.value"})) == f"@{secret}"
+        assert text_of(await client.call_tool("echo", {"value": f"@{referrer}.value"})) == f"@{secret}"
 
 
-async def test_a_tool_that_takes_references_itself_gets_them_untouched(container, mode):
+async def test_a_tool_that_resolves_references_itself_receives_them_unchanged(container, mode):
     server = third_party_server()
     secret = container.store().put("secret")
-    holder = container.store().put({"value": f"@{secret}"})
+    referrer = container.store().put({"value": f"@{secret}"})
 
     @server.tool()
     @container.referenceable()
@@ -160,8 +160,8 @@ async def test_a_tool_that_takes_references_itself_gets_them_untouched(container
 
     attach(server, container)
     async with Client(server, mode=mode) as client:
-        # Resolved twice it would give "secret".
-        assert text_of(await client.call_tool("own_echo", {"value": f"@{holder}.value"})) == f"@{secret}"
+        # Resolved twice, it would be "secret".
+        assert text_of(await client.call_tool("own_echo", {"value": f"@{referrer}.value"})) == f"@{secret}"
 
 
 async def test_wrong_references_are_errors_that_say_what_to_do(container, mode):
@@ -173,12 +173,12 @@ async def test_wrong_references_are_errors_that_say_what_to_do(container, mode):
         assert missing.is_error
         assert "not found" in text_of(missing)
         assert "second @" in text_of(missing)
-        dead_end = await client.call_tool("echo", {"value": f"@{object_id}.item"})
-        assert dead_end.is_error
-        assert "Did you mean .items?" in text_of(dead_end)
-        misfit = await client.call_tool("total", {"rows": f"@{object_id}.items"})
-        assert misfit.is_error
-        assert len(text_of(misfit)) < 2000
+        missing_path = await client.call_tool("echo", {"value": f"@{object_id}.item"})
+        assert missing_path.is_error
+        assert "Did you mean .items?" in text_of(missing_path)
+        wrong_type = await client.call_tool("total", {"rows": f"@{object_id}.items"})
+        assert wrong_type.is_error
+        assert len(text_of(wrong_type)) < 2000
 
 
 async def test_a_long_error_keeps_both_ends_and_the_whole_is_stored(container, mode):
@@ -194,7 +194,7 @@ async def test_a_long_error_keeps_both_ends_and_the_whole_is_stored(container, m
     assert "x" * 20_000 in container.explorer().resolve(reference_in(text), as_text=True)
 
 
-async def test_an_object_tool_answers_the_model(container, mode):
+async def test_the_object_tools_work(container, mode):
     server = third_party_server()
     added = attach(server, container)
     async with Client(server, mode=mode) as client:
@@ -213,8 +213,8 @@ async def test_an_object_tool_answers_the_model(container, mode):
             assert "name 5" in text_of(answer)
         assert reference in text_of(await client.call_tool("object_store_list", {}))
         assert "Deleted" in text_of(await client.call_tool("object_store_delete", {"object_id": reference}))
-        gone = await client.call_tool("object_store_get", {"object_id": reference})
-        assert gone.is_error
+        deleted = await client.call_tool("object_store_get", {"object_id": reference})
+        assert deleted.is_error
         put = text_of(await client.call_tool("object_store_put", {"value": {"a": [1, 2]}}))
         assert (
             text_of(
@@ -224,7 +224,7 @@ async def test_an_object_tool_answers_the_model(container, mode):
         )
 
 
-async def test_an_override_of_the_store_reaches_tools_that_are_registered_already(container, mode):
+async def test_an_override_of_the_store_applies_to_tools_that_are_already_registered(container, mode):
     server = third_party_server()
     attach(server, container)
     fake = ObjectStore(InMemoryBackend())
@@ -250,7 +250,7 @@ async def test_a_client_that_names_a_hidden_parameter_changes_nothing(container,
         assert text_of(await client.call_tool("object_store_get", {"object_id": object_id, "path": "[1]"})) == "2"
 
 
-async def test_the_input_schema_advertises_references_on_lists_and_leaves_numbers_alone(container, mode):
+async def test_the_input_schema_advertises_references_on_lists_but_not_on_numbers(container, mode):
     server = third_party_server()
     attach(server, container)
     async with Client(server, mode=mode) as client:
@@ -282,12 +282,12 @@ async def test_a_server_is_attached_once(container):
         attach(server, container)
 
 
-async def test_a_server_that_has_a_tool_of_our_name_keeps_it(container):
+async def test_a_server_with_a_tool_of_one_of_our_names_keeps_it(container):
     server = third_party_server()
 
     @server.tool()
     def object_store_get() -> str:
-        """Be somebody's own."""
+        """Be a tool of the server."""
         return "own"
 
     with pytest.raises(SettingsError, match="tools of these names already: object_store_get"):
@@ -300,14 +300,14 @@ async def test_a_tool_added_later_is_covered(container, mode):
 
     @server.tool()
     def late() -> str:
-        """Come late."""
+        """Be added later."""
         return "z" * 50_000
 
     async with Client(server, mode=mode) as client:
         assert len(text_of(await client.call_tool("late", {}))) < 4100
 
 
-async def test_a_callers_scope_decides_the_namespace(container):
+async def test_a_caller_s_scope_determines_the_namespace(container):
     with container.tenancy().enter(Caller(CallerKind.PRINCIPAL, "alice")):
         object_id = container.store().put("hers")
     server = third_party_server()
@@ -316,7 +316,7 @@ async def test_a_callers_scope_decides_the_namespace(container):
         assert (await client.call_tool("object_store_get", {"object_id": object_id})).is_error
 
 
-async def test_a_threshold_of_ones_own_holds(mode):
+async def test_a_custom_inline_limit_applies(mode):
     container = Container(settings=Settings(inline_limit=50, preview_limit=400))
     server = third_party_server()
     attach(server, container)
@@ -328,7 +328,7 @@ async def test_a_threshold_of_ones_own_holds(mode):
 
 
 class FailingBackend(InMemoryBackend):
-    """Fails with an error of its own kind."""
+    """Raises exceptions that are not errors of this library."""
 
     def set(self, key: str, value: bytes, ttl_seconds: float | None) -> None:
         raise OSError("no space left on device")
@@ -337,7 +337,7 @@ class FailingBackend(InMemoryBackend):
         raise OSError("the disk is gone")
 
 
-async def test_a_result_reaches_the_model_although_third_party_backend_fails(mode):
+async def test_a_result_reaches_the_model_although_a_third_party_backend_fails(mode):
     server = third_party_server()
     attach(server, Container(settings=Settings(), backend=FailingBackend()))
     async with Client(server, mode=mode) as client:
@@ -373,9 +373,9 @@ async def test_limits_by_tool_and_by_round_are_settings(mode):
 
 
 @pytest.mark.parametrize("decorated", [False, True], ids=["attached", "referenceable"])
-async def test_a_large_argument_is_freed_piece_by_piece_once_its_call_is_over(container, monkeypatch, decorated):
+async def test_a_large_argument_is_freed_in_chunks_after_its_call(container, monkeypatch, decorated):
     monkeypatch.setattr(yield_budget, "PAUSE_AFTER", 0.0)
-    server, kept, uses = MCPServer("somebody's"), [], []
+    server, kept, uses = MCPServer("third-party"), [], []
 
     async def first(value: Any) -> str:
         kept.append(value[1])
@@ -396,13 +396,13 @@ async def test_a_large_argument_is_freed_piece_by_piece_once_its_call_is_over(co
         assert text_of(await client.call_tool("first", {"value": f"@{reference}"})) == "done"
         group.cancel_scope.cancel()
     left = sys.getrefcount(kept[0])
-    # Besides this test, the piece alone knows it while the pieces go, and in the end nobody.
+    # Besides this test, only the chunk references it while chunks are freed, and nothing in the end.
     assert uses.count(3) > 20
     assert left == 2
     assert kept == [{"number": 1, "text": "x" * 100}]
 
 
-async def test_the_object_tools_send_their_answer_once(container, mode):
+async def test_the_object_tools_send_their_answer_only_as_text(container, mode):
     server = third_party_server()
     attach(server, container)
     object_id = container.store().put([1, 2])
@@ -415,9 +415,9 @@ async def test_the_object_tools_send_their_answer_once(container, mode):
             assert answer.structured_content is None
 
 
-async def test_a_tool_that_is_added_to_the_containers_server_or_registry_is_treated_like_any_other(mode):
+async def test_a_tool_that_is_added_to_the_container_s_server_or_registry_is_covered(mode):
     def long(size: int) -> list[int]:
-        """Give numbers."""
+        """Return numbers."""
         return list(range(size))
 
     container = Container(settings=Settings())
@@ -426,7 +426,7 @@ async def test_a_tool_that_is_added_to_the_containers_server_or_registry_is_trea
 
     @server.tool()
     def later(numbers: list[int]) -> list[int]:
-        """Give numbers."""
+        """Return numbers."""
         return numbers
 
     async with Client(server, mode=mode) as client:
@@ -436,7 +436,7 @@ async def test_a_tool_that_is_added_to_the_containers_server_or_registry_is_trea
     assert len(container.store().list()) == 2
 
 
-async def test_other_settings_and_another_tenancy_reach_an_attached_server(container, mode):
+async def test_overridden_settings_and_tenancy_apply_to_an_attached_server(container, mode):
     server = third_party_server()
     attach(server, container)
     async with Client(server, mode=mode) as client:
@@ -450,7 +450,7 @@ async def test_other_settings_and_another_tenancy_reach_an_attached_server(conta
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 @pytest.mark.parametrize(
-    ("settings", "message", "not_said"),
+    ("settings", "message", "not_mentioned"),
     [
         ({}, ["@obj_001", "the object_store tools", "_filter"], []),
         ({"tool_prefix": "kept_", "filter_argument": "off"}, ["the kept tools"], ["_filter", "object_store"]),
@@ -459,12 +459,12 @@ async def test_other_settings_and_another_tenancy_reach_an_attached_server(conta
     ],
 )
 async def test_the_instructions_follow_the_settings(
-    mode: Any, settings: dict[str, Any], message: list[str], not_said: list[str]
+    mode: Any, settings: dict[str, Any], message: list[str], not_mentioned: list[str]
 ) -> None:
-    server: MCPServer[Any] = MCPServer("somebody's", instructions="Be kind.")
+    server: MCPServer[Any] = MCPServer("third-party", instructions="Be kind.")
     attach(server, Container(settings=Settings(**settings)))
     async with Client(server, mode=mode) as client:
         own, _, added = (client.instructions or "").partition("\n\n")
     assert own == "Be kind."
     assert [part for part in message if part not in added] == []
-    assert [part for part in not_said if part in added] == []
+    assert [part for part in not_mentioned if part in added] == []

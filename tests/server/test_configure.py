@@ -43,7 +43,7 @@ async def test_the_plans_parameters_configure_a_server_in_memory(mode):
         assert container.store().fetch(nested.split("@")[1].rstrip(".")) == {"part": [2, 3]}
 
 
-async def test_what_is_not_given_comes_from_the_environment_and_the_file(monkeypatch, tmp_path):
+async def test_settings_default_to_the_environment_and_the_file(monkeypatch, tmp_path):
     (tmp_path / "settings.toml").write_text("object_store_ttl = 11\npreview_limit = 900\n")
     monkeypatch.setenv("COATCHECK_CONFIG", str(tmp_path / "settings.toml"))
     container = configure_mcp_server(MCPServer("x"), None)
@@ -58,7 +58,7 @@ async def test_what_is_not_given_comes_from_the_environment_and_the_file(monkeyp
     container.store().close()
 
 
-async def test_settings_beside_a_container_are_an_error(container):
+async def test_settings_together_with_a_container_are_an_error(container):
     server: MCPServer[Any] = MCPServer("x")
     with pytest.raises(SettingsError, match="A container was given, which has settings of its own, and object_store_t"):
         configure_mcp_server(server, object_store_ttl=5, container=container)
@@ -76,7 +76,7 @@ async def test_the_plans_parameters_configure_a_server_over_redis(redis_server, 
         other.store().close()
 
 
-async def test_a_redis_that_does_not_answer_is_an_error_without_the_password():
+async def test_an_unreachable_redis_is_an_error_without_the_password():
     with pytest.raises(ObjectStoreUnavailable, match="127.0.0.1:1") as caught:
         configure_mcp_server(MCPServer("x"), object_store_backend="redis", redis_url="redis://:hunter2@127.0.0.1:1")
     assert "hunter2" not in str(caught.value)
@@ -95,19 +95,19 @@ async def test_a_redis_that_does_not_answer_is_an_error_without_the_password():
         ({"toolsets": [ADDING, ADDING]}, "names are taken: total"),
     ],
 )
-async def test_what_does_not_fit_is_refused_before_anything_is_registered(arguments, expected):
+async def test_invalid_arguments_are_refused_before_anything_is_registered(arguments, expected):
     server: MCPServer[Any] = MCPServer("x")
     with pytest.raises(SettingsError, match=expected):
         configure_mcp_server(server, **arguments)
     assert await names(server) == set()
 
 
-async def test_a_server_of_another_kind_learns_what_to_do():
+async def test_the_error_for_another_kind_of_server_says_what_to_use():
     with pytest.raises(SettingsError, match=r"not mcp\.server\.lowlevel\.server\.Server\. For FastMCP: register_tools"):
         configure_mcp_server(Server("low"))
 
 
-async def test_toolsets_bring_their_tools_and_only_those_asked_for_are_registered(container, mode):
+async def test_the_selected_tools_of_toolsets_are_registered(container, mode):
     server: MCPServer[Any] = MCPServer("x")
     configure_mcp_server(server, ["total", "object_store_get"], toolsets=[ADDING], container=container)
     assert await names(server) == {"total", "object_store_get"}
@@ -118,13 +118,13 @@ async def test_toolsets_bring_their_tools_and_only_those_asked_for_are_registere
         assert '"total":7' in again.content[0].text
 
 
-async def test_a_container_is_a_servers_lifespan(redis_server, mode):
+async def test_a_container_is_used_in_a_server_s_lifespan(redis_server, mode):
     container = Container(settings=Settings(object_store_backend="redis", redis_url=redis_server.url))
     server: MCPServer[Any] = MCPServer("x", lifespan=lambda _: running(container))
 
     @server.tool()
     def many() -> str:
-        """Give much."""
+        """Return many numbers."""
         return "x" * 50_000
 
     attach(server, container)

@@ -1,4 +1,4 @@
-"""FastMCP 4: its own client sees identical small results, `.data` in both cases, and everything that it composes."""
+"""FastMCP 4: its client receives identical small results, `.data` in both cases, and all composed parts."""
 
 import re
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.anyio
 
 
 STAMP = "io.modelcontextprotocol/serverInfo"
-"""Which server answered, in every result."""
+"""The name of the server, in every result."""
 
 
 class Row(BaseModel):
@@ -40,7 +40,7 @@ class Table:
     rows: list[Row]
 
 
-def third_party_server(name: str = "somebody's") -> FastMCP[Any]:
+def third_party_server(name: str = "third-party") -> FastMCP[Any]:
     server: FastMCP[Any] = FastMCP(name)
 
     @server.tool
@@ -75,13 +75,13 @@ def third_party_server(name: str = "somebody's") -> FastMCP[Any]:
 
     @server.tool
     async def steps(ctx: Context) -> str:
-        """Report progress, and ask."""
+        """Report progress and elicit input."""
         await ctx.report_progress(1, 2)
         return "done"
 
     @server.resource("data://notes")
     def notes() -> str:
-        """Give notes."""
+        """Return notes."""
         return "the notes"
 
     @server.prompt
@@ -132,26 +132,26 @@ def server(request: pytest.FixtureRequest, container: Container) -> FastMCP[Any]
     return request.param(third_party_server(), container)
 
 
-async def test_small_results_are_those_of_the_server_alone(server, container):
+async def test_small_results_are_the_same_as_without_coatcheck(server, container):
     async with Client(third_party_server()) as direct, Client(server) as through:
         for name in ("rows", "table", "untyped", "text"):
-            want = await direct.call_tool(name, {"count": 3})
-            got = await through.call_tool(name, {"count": 3})
-            assert got.content == want.content
-            assert got.structured_content == want.structured_content
-            assert {**(got.meta or {}), STAMP: None} == {**(want.meta or {}), STAMP: None}
-            # The class that the client makes of the schema has a field more; what was there is the same.
-            assert repr(got.data).replace(", field_stored=None", "") == repr(want.data)
-        with pytest.raises(ToolError) as want_error:
+            expected = await direct.call_tool(name, {"count": 3})
+            actual = await through.call_tool(name, {"count": 3})
+            assert actual.content == expected.content
+            assert actual.structured_content == expected.structured_content
+            assert {**(actual.meta or {}), STAMP: None} == {**(expected.meta or {}), STAMP: None}
+            # The class that the client generates from the schema has one more field; the others are the same.
+            assert repr(actual.data).replace(", field_stored=None", "") == repr(expected.data)
+        with pytest.raises(ToolError) as expected_error:
             await direct.call_tool("fail", {"count": 3})
-        with pytest.raises(ToolError) as got_error:
+        with pytest.raises(ToolError) as actual_error:
             await through.call_tool("fail", {"count": 3})
-        assert str(got_error.value) == str(want_error.value)
+        assert str(actual_error.value) == str(expected_error.value)
     assert container.store().list() == []
 
 
 @pytest.mark.parametrize("name", ["rows", "table", "untyped", "text"])
-async def test_a_large_result_is_a_preview_and_its_data_no_error(server, container, name, caplog):
+async def test_a_large_result_is_a_preview_and_its_data_is_not_an_error(server, container, name, caplog):
     async with Client(server) as client:
         await client.list_tools()
         result = await client.call_tool(name, {"count": 4000})
@@ -163,7 +163,7 @@ async def test_a_large_result_is_a_preview_and_its_data_no_error(server, contain
         assert len(container.store().list()) == 1
 
 
-async def test_a_reference_goes_into_another_tool(server):
+async def test_another_tool_accepts_a_reference(server):
     async with Client(server) as client:
         reference = reference_in(text_of(await client.call_tool("rows", {"count": 2000})))
         assert (await client.call_tool("total", {"rows": reference})).data == sum(range(2000))
@@ -172,7 +172,7 @@ async def test_a_reference_goes_into_another_tool(server):
             await client.call_tool("total", {"rows": "@obj_nothing"})
 
 
-async def test_the_object_tools_answer_once_and_as_text(server):
+async def test_the_object_tools_answer_only_as_text(server):
     async with Client(server) as client:
         names = {tool.name for tool in await client.list_tools()}
         assert {"rows", "object_store_get", "object_store_put"} <= names
@@ -223,7 +223,7 @@ async def test_a_stored_object_is_a_resource(make, container):
         assert read[0].text.replace(" ", "").replace("\n", "") == '{"a":1}'
 
 
-async def test_an_override_reaches_it(server, container):
+async def test_an_override_applies(server, container):
     backend = InMemoryBackend()
     async with Client(server) as client:
         with overridden(container, backend=backend, settings=Settings(inline_limit=100, preview_limit=500)):
@@ -267,12 +267,12 @@ async def test_tools_of_an_openapi_description_are_covered(container):
     assert container.explorer().resolve(f"{reference}.rows[8999]") == 8999
 
 
-async def test_a_tool_added_later_and_decorated_tools_are_treated_like_any_other(container):
+async def test_tools_added_later_and_decorated_tools_are_covered(container):
     server = attached(FastMCP("late"), container)
 
     @server.tool
     def late(count: int) -> str:
-        """Come late."""
+        """Be added later."""
         return "word " * count
 
     @server.tool
@@ -282,7 +282,7 @@ async def test_a_tool_added_later_and_decorated_tools_are_treated_like_any_other
         return [2 * number for number in numbers]
 
     secret = container.store().put("secret")
-    holder = container.store().put([f"@{secret}"])
+    referrer = container.store().put([f"@{secret}"])
 
     @server.tool
     @container.referenceable()
@@ -294,7 +294,7 @@ async def test_a_tool_added_later_and_decorated_tools_are_treated_like_any_other
         reference_in(text_of(await client.call_tool("late", {"count": 5000})))
         preview = await client.call_tool("double", {"numbers": [1, 2]})
         assert "array of 2 items" in text_of(preview)
-        assert text_of(await client.call_tool("echo", {"value": f"@{holder}[0]"})) == f"@{secret}"
+        assert text_of(await client.call_tool("echo", {"value": f"@{referrer}[0]"})) == f"@{secret}"
 
 
 async def test_tools_are_registered_and_hidden_parameters_stay_hidden(container):
@@ -305,11 +305,11 @@ async def test_tools_are_registered_and_hidden_parameters_stay_hidden(container)
         return f"{title}: {len(store.list())}"
 
     def numbers(size: int) -> list[int]:
-        """Give numbers."""
+        """Return numbers."""
         return list(range(size))
 
     async def steps(size: int, ctx: SdkContext[Any, Any] | None = None) -> str:
-        """Report progress to whichever library there is."""
+        """Report progress with either library."""
         assert ctx is not None
         await ctx.report_progress(1, size, "half")
         return "done"
@@ -348,9 +348,9 @@ async def test_tools_are_registered_and_hidden_parameters_stay_hidden(container)
 @pytest.mark.parametrize("make", WAYS)
 @pytest.mark.parametrize("decorated", [False, True])
 async def test_references_are_resolved_once(make, decorated, container):
-    """Twice, an escape would be lost, and a stored text that looks like a reference would be followed."""
+    """Resolving twice would lose an escape, and resolve a stored text that looks like a reference."""
     if decorated and make is proxied:
-        pytest.skip("what is behind a proxy cannot be seen")
+        pytest.skip("tools behind a proxy are not visible")
     server: FastMCP[Any] = FastMCP("echoing")
 
     def echo(value: str) -> str:
@@ -360,15 +360,15 @@ async def test_references_are_resolved_once(make, decorated, container):
     server.tool(container.referenceable()(echo) if decorated else echo)
     server.add_tool(Tool.from_tool(await server.get_tool("echo"), name="renamed"))
     secret = container.store().put("secret")
-    holder = container.store().put([f"@{secret}"])
+    referrer = container.store().put([f"@{secret}"])
     async with Client(make(server, container)) as client:
         for name in ("echo", "renamed"):
             assert text_of(await client.call_tool(name, {"value": "@@obj_abc"})) == "@obj_abc"
-            assert text_of(await client.call_tool(name, {"value": f"@{holder}[0]"})) == f"@{secret}"
+            assert text_of(await client.call_tool(name, {"value": f"@{referrer}[0]"})) == f"@{secret}"
 
 
 @pytest.mark.parametrize("inner", [None, "same", "other"])
-async def test_below_a_namespace_the_outer_server_alone_has_object_tools(container, inner):
+async def test_below_a_namespace_only_the_outer_server_has_object_tools(container, inner):
     server, parent = third_party_server(), FastMCP("parent")
     if inner:
         attach(server, container if inner == "same" else Container(settings=Settings()))
@@ -401,7 +401,7 @@ async def test_suggestions_of_a_mounted_server_use_the_names_of_the_outer_server
             await client.call_tool(f"{whole}{prefix}get", mistaken)
 
 
-async def test_expected_failures_are_reported_although_details_are_hidden_and_leave_no_traceback(container, caplog):
+async def test_expected_failures_are_reported_despite_masked_errors_and_without_a_traceback(container, caplog):
     server: FastMCP[Any] = FastMCP("hiding", mask_error_details=True)
 
     def find(name: str) -> str:
@@ -435,7 +435,7 @@ async def test_the_limits_of_the_host_apply(server):
     assert await characters("visual studio code") < 8_192
 
 
-async def test_a_tool_that_keeps_its_results_says_that_no_filter_was_applied():
+async def test_a_tool_that_keeps_its_results_reports_that_no_filter_was_applied():
     container = Container(settings=Settings(filter_argument="advertised"))
     server: FastMCP[Any] = FastMCP("keeping")
     server.tool(container.explorable()(third_party_rows))
@@ -453,18 +453,18 @@ def third_party_rows() -> list[int]:
 
 
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
-async def test_a_tool_asks_the_user(server_that_asks, mode):
+async def test_a_tool_can_elicit_input(eliciting_server, mode):
     async def answer(message: str, response_type: Any, params: Any, context: Any) -> Any:
         return response_type(value="Bob") if mode == "legacy" else response_type(name="Bob")
 
-    async with Client(server_that_asks, mode=mode, elicitation_handler=answer) as client:
+    async with Client(eliciting_server, mode=mode, elicitation_handler=answer) as client:
         name = "ask_in_session" if mode == "legacy" else "ask_statelessly"
         reference = reference_in(text_of(await client.call_tool("object_store_put", {"value": {"greeting": "Hello"}})))
         assert text_of(await client.call_tool(name, {"greeting": f"{reference}.greeting"})) == "Hello Bob"
 
 
 @pytest.fixture(params=[attached, mounted, mounted_with_middleware_on_both])
-def server_that_asks(request: pytest.FixtureRequest, container: Container) -> FastMCP[Any]:
+def eliciting_server(request: pytest.FixtureRequest, container: Container) -> FastMCP[Any]:
     server: FastMCP[Any] = FastMCP("asking")
 
     @server.tool
@@ -493,7 +493,7 @@ def test_a_server_is_attached_once_and_keeps_its_names(container):
 
     @taken.tool
     def object_store_get() -> str:
-        """Be somebody's own."""
+        """Be a tool of the server."""
         return "own"
 
     with pytest.raises(SettingsError, match="tools of these names already: object_store_get"):
@@ -501,8 +501,8 @@ def test_a_server_is_attached_once_and_keeps_its_names(container):
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_a_client_learns_of_references(mode: Any) -> None:
-    server: FastMCP[Any] = FastMCP("somebody's", instructions="Be kind.")
+async def test_the_instructions_mention_references(mode: Any) -> None:
+    server: FastMCP[Any] = FastMCP("third-party", instructions="Be kind.")
     attach(server, Container(settings=Settings()))
     async with Client(server, mode=mode) as client:
         assert (client.instructions or "").startswith("Be kind.\n\nLarge tool results")

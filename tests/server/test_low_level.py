@@ -1,4 +1,4 @@
-"""`attach` on a low-level `Server`, whose tools are known by what it lists, and on what is no server."""
+"""`attach` on a low-level `Server`, whose tools are known only from its list, and on other objects."""
 
 import json
 from typing import Any
@@ -52,7 +52,7 @@ def server(container: Container) -> Server[Any]:
     return made
 
 
-async def test_a_reference_works_although_nothing_was_listed_before(server, container, mode):
+async def test_a_reference_works_before_any_tools_list(server, container, mode):
     async with Client(server, mode=mode) as client:
         reference = reference_in(text_of(await client.call_tool("rows", {"count": 3000})))
         assert text_of(await client.call_tool("total", {"rows": f"{reference}.rows"})) == str(sum(range(3000)))
@@ -65,7 +65,7 @@ async def test_a_reference_works_although_nothing_was_listed_before(server, cont
         assert "not found" in text_of(missing)
 
 
-async def test_its_tools_are_listed_with_ours_on_the_last_page(server, mode):
+async def test_the_object_tools_are_on_the_last_page_of_the_list(server, mode):
     async with Client(server, mode=mode) as client:
         first = await client.list_tools()
         second = await client.list_tools(cursor=first.next_cursor)
@@ -76,15 +76,15 @@ async def test_its_tools_are_listed_with_ours_on_the_last_page(server, mode):
             jsonschema.validate((await client.call_tool("rows", {"count": count})).structured_content, schema)
 
 
-async def test_small_results_are_those_of_the_server_alone(server, mode):
+async def test_small_results_are_the_same_as_without_coatcheck(server, mode):
     plain: Server[Any] = Server("low", on_list_tools=list_tools, on_call_tool=call_tool)
     async with Client(plain, mode=mode) as direct, Client(server, mode=mode) as through:
-        want = await direct.call_tool("rows", {"count": 2})
-        got = await through.call_tool("rows", {"count": 2})
-        assert got.model_dump_json(by_alias=True) == want.model_dump_json(by_alias=True)
+        expected = await direct.call_tool("rows", {"count": 2})
+        actual = await through.call_tool("rows", {"count": 2})
+        assert actual.model_dump_json(by_alias=True) == expected.model_dump_json(by_alias=True)
 
 
-async def test_an_override_reaches_it(server, container, mode):
+async def test_an_override_applies(server, container, mode):
     backend = InMemoryBackend()
     async with Client(server, mode=mode) as client:
         with overridden(container, backend=backend):
@@ -92,7 +92,7 @@ async def test_an_override_reaches_it(server, container, mode):
     assert backend.statistics().objects == 1
 
 
-async def test_it_is_attached_once_and_needs_tools(server, container):
+async def test_a_server_is_attached_once_and_needs_tools(server, container):
     with pytest.raises(SettingsError, match="attached already"):
         attach(server, container)
     with pytest.raises(SettingsError, match="has no tools: pass on_list_tools and on_call_tool"):
@@ -100,6 +100,6 @@ async def test_it_is_attached_once_and_needs_tools(server, container):
 
 
 @pytest.mark.parametrize("thing", [object(), "server", Container])
-def test_anything_else_is_refused_with_what_is_supported(thing, container):
+def test_anything_else_is_refused_with_the_supported_kinds(thing, container):
     with pytest.raises(SettingsError, match=r"MCPServer or a low-level Server of the MCP SDK 2, or a FastMCP 4, not "):
         attach(thing, container)

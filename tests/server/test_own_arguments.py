@@ -1,4 +1,4 @@
-"""The object tools of a server take arguments as models write them."""
+"""The object tools of a server accept arguments in the forms that models write."""
 
 import pytest
 from mcp import Client

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.mark.parametrize(("library", "connect"), [(MCPServer, Client), (fastmcp.FastMCP, fastmcp.Client)])
-async def test_a_servers_own_resource_under_our_scheme_stays_reachable(library, connect):
+async def test_a_server_s_resource_under_our_scheme_stays_readable(library, connect):
     server = library("test")
 
     @server.resource("coatcheck://objects/readme")

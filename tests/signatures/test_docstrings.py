@@ -45,7 +45,7 @@ SPHINX = """Do it.
 
 
 @pytest.mark.parametrize("doc", [GOOGLE, NUMPY, SPHINX])
-def test_the_entry_goes_and_the_others_stay(doc: str) -> None:
+def test_the_entry_is_removed_and_the_others_stay(doc: str) -> None:
     text = without_parameters(doc, {"client"})
     head, _, tail = text.partition("eturn")
     assert "client" not in head.lower().replace("the word", "")
@@ -55,7 +55,7 @@ def test_the_entry_goes_and_the_others_stay(doc: str) -> None:
     assert "client" in tail
 
 
-def test_numpy_names_in_a_list_are_taken_out_one_by_one() -> None:
+def test_numpy_names_in_a_list_are_removed_one_by_one() -> None:
     text = without_parameters(NUMPY, {"token"})
     assert "\nb : str\n" in text
     assert "Both." in text
@@ -63,7 +63,7 @@ def test_numpy_names_in_a_list_are_taken_out_one_by_one() -> None:
 
 
 @pytest.mark.parametrize("doc", [GOOGLE, NUMPY, SPHINX])
-def test_a_section_that_loses_all_entries_goes(doc: str) -> None:
+def test_a_section_without_entries_is_removed(doc: str) -> None:
     text = without_parameters(doc, {"a", "b", "client", "token"})
     assert "Args" not in text
     assert "Parameters" not in text
@@ -72,10 +72,10 @@ def test_a_section_that_loses_all_entries_goes(doc: str) -> None:
     assert "\n\n\n" not in text
 
 
-def test_a_docstring_that_does_not_mention_the_names_stays_as_written() -> None:
+def test_a_docstring_without_the_names_is_unchanged() -> None:
     assert without_parameters(GOOGLE, {"other"}) is GOOGLE
 
 
-def test_prose_that_looks_like_an_entry_stays() -> None:
+def test_prose_that_looks_like_an_entry_is_unchanged() -> None:
     doc = "Note:\n    client: is a word.\n\nclient: too"
     assert without_parameters(doc, {"client"}) == doc

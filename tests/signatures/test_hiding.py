@@ -1,4 +1,4 @@
-"""Hiding parameters: what callers see, and that hidden values never come from them."""
+"""Hiding parameters: the signature for callers, who can never set hidden values."""
 
 import dataclasses
 import functools
@@ -13,10 +13,10 @@ from coatcheck.tools.signatures import is_async, signature_of, with_other_signat
 
 
 def greet(name: str, workspace: str, /, greeting: "str" = "Hello", *, shout: bool = False) -> "list[str]":
-    """Greet somebody.
+    """Greet a person.
 
     Args:
-        name: Who is greeted.
+        name: The person.
         workspace: Where they live
             and more about it.
 
@@ -36,7 +36,7 @@ async def fetch(url: str, client: object, retries: int = 3) -> str:
     return f"{url} {client} {retries}"
 
 
-def test_a_hidden_parameter_leaves_signature_annotations_and_docstring() -> None:
+def test_a_hidden_parameter_is_removed_from_signature_annotations_and_docstring() -> None:
     bound = bind(greet, workspace=lambda: "w")
     assert list(inspect.signature(bound).parameters) == ["name", "greeting", "shout"]
     assert set(bound.__annotations__) == {"name", "greeting", "shout", "return"}
@@ -48,7 +48,7 @@ def test_a_hidden_parameter_leaves_signature_annotations_and_docstring() -> None
     assert not hasattr(bound, "__wrapped__")
 
 
-def test_a_bound_function_keeps_everything_else_of_its_face() -> None:
+def test_a_bound_function_keeps_the_rest_of_its_signature() -> None:
     bound = bind(greet, workspace=lambda: "w")
     assert (bound.__name__, bound.__qualname__, bound.__module__) == ("greet", "greet", __name__)
     parameters = inspect.signature(bound).parameters
@@ -76,7 +76,7 @@ def test_a_caller_that_passes_a_hidden_name_is_refused() -> None:
         bound("Ada", "w", greeting="Hello")
 
 
-def test_a_hidden_name_cannot_slip_in_through_keyword_arguments() -> None:
+def test_a_hidden_name_is_refused_among_keyword_arguments() -> None:
     def collect(tenant: str, **more: str) -> dict[str, str]:
         return {"tenant": tenant, **more}
 
@@ -116,7 +116,7 @@ def test_a_sync_function_stays_sync() -> None:
     assert not is_async(bind(greet, workspace=lambda: "w"))
 
 
-def test_a_misspelt_name_is_refused_with_the_names_there_are() -> None:
+def test_a_misspelt_name_is_refused_with_the_known_names() -> None:
     with pytest.raises(TypeError, match=r"no parameter 'workspce'; it has: name, workspace"):
         bind(greet, workspce=lambda: "w")
 
@@ -158,14 +158,14 @@ def test_a_callable_object_gets_the_name_of_its_class() -> None:
     assert list(inspect.signature(bound).parameters) == ["key"]
 
 
-def test_annotated_metadata_survives() -> None:
+def test_annotated_metadata_is_preserved() -> None:
     def tool(x: "Annotated[int, 'unit: seconds']", hidden: int = 0) -> int:
         return x
 
     assert inspect.signature(bind(tool, hidden=lambda: 1)).parameters["x"].annotation == Annotated[int, "unit: seconds"]
 
 
-def test_an_annotation_that_cannot_be_evaluated_stays_and_the_others_are_evaluated() -> None:
+def test_an_annotation_that_cannot_be_evaluated_is_unchanged_and_the_others_are_evaluated() -> None:
     def tool(x: "Missing", y: "int") -> None:  # noqa: F821
         """Use a name that exists for type checkers only."""
 
@@ -174,7 +174,7 @@ def test_an_annotation_that_cannot_be_evaluated_stays_and_the_others_are_evaluat
     assert parameters["y"].annotation is int
 
 
-def test_another_face_changes_what_is_shown_alone() -> None:
+def test_another_signature_changes_only_what_is_shown() -> None:
     shown = with_other_signature(greet, dataclasses.replace(signature_of(greet), name="welcome"))
     assert shown.__name__ == "welcome"
     assert inspect.signature(shown) == signature_of(greet).signature

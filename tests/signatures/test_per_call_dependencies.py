@@ -1,4 +1,4 @@
-"""Hidden parameters that last for one call: entered for it, and left after it however it ends."""
+"""Hidden parameters for the duration of a call: context managers are entered for it and exited after it."""
 
 import inspect
 from collections.abc import AsyncIterator, Iterator
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Session:
-    """Open while it is entered."""
+    """A session that is open while entered."""
 
     def __init__(self) -> None:
         self.events: list[str] = []
@@ -54,12 +54,12 @@ def provider(request: pytest.FixtureRequest, session: Session) -> Any:
 
 
 def server_with(function: Any) -> MCPServer[Any]:
-    server: MCPServer[Any] = MCPServer("somebody's")
+    server: MCPServer[Any] = MCPServer("third-party")
     server.tool()(function)
     return server
 
 
-async def test_it_is_entered_for_the_call_and_left_after_it(session, provider):
+async def test_a_context_manager_is_entered_for_the_call_and_exited_after_it(session, provider):
     @inject(session=provider)
     async def count(table: str, *, session: Session) -> str:
         """Count rows.
@@ -80,7 +80,7 @@ async def test_it_is_entered_for_the_call_and_left_after_it(session, provider):
     assert session.events == ["entered", "left"]
 
 
-async def test_it_is_left_when_the_call_fails(session, provider):
+async def test_a_context_manager_is_exited_when_the_call_fails(session, provider):
     @inject(session=provider)
     async def fail(*, session: Session) -> str:
         raise KeyError
@@ -90,7 +90,7 @@ async def test_it_is_left_when_the_call_fails(session, provider):
     assert session.events == ["entered", "left with KeyError"]
 
 
-async def test_it_is_left_when_the_call_is_cancelled(session, provider):
+async def test_a_context_manager_is_exited_when_the_call_is_cancelled(session, provider):
     @inject(session=provider)
     async def wait(*, session: Session) -> str:
         scope.cancel()
@@ -101,7 +101,7 @@ async def test_it_is_left_when_the_call_is_cancelled(session, provider):
     assert session.events == ["entered", "left with CancelledError"]
 
 
-def test_a_plain_function_gets_a_plain_one(session):
+def test_a_sync_function_accepts_a_sync_context_manager(session):
     @contextmanager
     def sessions() -> Iterator[Session]:
         with session:
@@ -115,7 +115,7 @@ def test_a_plain_function_gets_a_plain_one(session):
     assert session.events == ["entered", "left"]
 
 
-def test_a_plain_function_cannot_have_an_asynchronous_one():
+def test_a_sync_function_refuses_an_async_context_manager():
     @asynccontextmanager
     async def sessions() -> AsyncIterator[int]:
         yield 1
@@ -128,7 +128,7 @@ def test_a_plain_function_cannot_have_an_asynchronous_one():
         use()
 
 
-async def test_a_shared_object_that_could_be_entered_is_passed_as_it_is_unless_it_is_said_to_last_for_a_call(session):
+async def test_a_shared_context_manager_is_not_entered_unless_marked_as_per_call(session):
     @inject(shared=lambda: session)
     async def look(*, shared: Session) -> list[str]:
         return list(shared.events)
@@ -144,12 +144,12 @@ async def test_a_shared_object_that_could_be_entered_is_passed_as_it_is_unless_i
     assert session.events == ["entered", "left"]
 
 
-async def test_registered_tools_have_them_too(session, provider):
+async def test_registered_tools_support_per_call_dependencies(session, provider):
     async def count(table: str, *, session: Session) -> str:
         return f"{table}: {session.events}"
 
     container = Container(settings=Settings())
-    server: MCPServer[Any] = MCPServer("somebody's")
+    server: MCPServer[Any] = MCPServer("third-party")
     config = ToolConfig(memory_type=MemoryType.BOTH, parameters={"session": provider})
     register_tools(server, {"count": (count, config)}, object_store=container.store)
     async with Client(server) as client:
@@ -158,7 +158,7 @@ async def test_registered_tools_have_them_too(session, provider):
     assert session.events == ["entered", "left"]
 
 
-def test_what_is_no_provider_is_refused_where_it_is_written():
+def test_a_value_in_place_of_a_provider_is_refused_immediately():
     with pytest.raises(TypeError, match=r"inject\(\): 'session' needs a provider.*session=lambda: …"):
         inject(session=5)  # type: ignore[arg-type]
     with pytest.raises(SettingsError, match=r"parameters\['store'\] is a value \(ObjectStore\).*container.store"):
@@ -170,7 +170,7 @@ def test_what_is_no_provider_is_refused_where_it_is_written():
 
 
 @pytest.mark.parametrize("spelling", ["store", "store.provider"])
-def test_a_provider_of_a_container_is_given_with_or_without_provider(spelling):
+def test_a_provider_of_a_container_is_accepted_with_or_without_provider(spelling):
     container = Container(settings=Settings())
 
     def count(*, store: ObjectStore) -> int:

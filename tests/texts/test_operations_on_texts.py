@@ -42,7 +42,7 @@ def kept(explorer: Explorer, text: str) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize(("name", "text"), TEXTS.items(), ids=TEXTS.keys())
-def test_a_text_is_previewed_and_worked_on_as_what_it_holds(explorer: Explorer, name: str, text: str) -> None:
+def test_a_text_is_previewed_and_processed_as_its_data(explorer: Explorer, name: str, text: str) -> None:
     reference, preview = kept(explorer, text)
     assert f"array of 900 items, {len(text):,} characters" in preview.splitlines()[0]
     assert f"Text in {name}; paths and filters work on it" in preview.splitlines()[0]
@@ -58,21 +58,21 @@ def test_a_text_is_previewed_and_worked_on_as_what_it_holds(explorer: Explorer, 
     assert '\n[450].n: {"n": 450, "tag": "t2"' in found
 
 
-def test_a_large_text_is_worked_on_in_the_sandbox(explorer: Explorer) -> None:
+def test_a_large_text_is_processed_in_the_sandbox(explorer: Explorer) -> None:
     reference, preview = kept(explorer, LARGE)
     assert "array of 8,100 items" in preview
     assert explorer.query(reference, "length") == "8100"
     assert explorer.resolve(f"{reference}[8099].n") == 899
 
 
-def test_lines_of_a_text_are_read_by_path_whatever_it_holds(explorer: Explorer) -> None:
+def test_lines_of_any_text_are_read_by_path(explorer: Explorer) -> None:
     reference, _ = kept(explorer, CSV)
     assert explorer.explore(reference, "lines[0:3]") == " n,tag,price\n 0,t0,0.0\n 1,t1,0.25"
     assert explorer.resolve(f"{reference}.lines[-1]") == "899,t3,224.75"
     assert explorer.query(reference, "length", "lines") == "901"
 
 
-def test_a_pattern_that_only_lines_match_is_searched_in_them(explorer: Explorer) -> None:
+def test_a_pattern_that_only_matches_lines_is_searched_in_them(explorer: Explorer) -> None:
     reference, _ = kept(explorer, CSV)
     assert "\n8: 7,t0,1.75" in explorer.search(reference, "^7,t0")
 
@@ -118,7 +118,7 @@ def test_a_yaml_text_that_takes_too_long_is_shown_as_text(explorer: Explorer) ->
     assert slow.resolve(reference) == text
 
 
-def test_the_list_describes_objects_as_their_previews_do(explorer: Explorer) -> None:
+def test_the_list_describes_objects_like_their_previews(explorer: Explorer) -> None:
     for value in ([1, 2], {"a": 1}, "text", True):
         explorer.keep(value, "tool")
     listed = explorer.list()
@@ -126,7 +126,7 @@ def test_the_list_describes_objects_as_their_previews_do(explorer: Explorer) -> 
         assert f": {described}" in listed
 
 
-def test_a_small_document_inside_an_object_is_opened_in_the_sandbox_for_paths_and_previews_too(explorer: Explorer):
+def test_a_small_document_inside_an_object_is_parsed_in_the_sandbox_for_paths_and_previews_too(explorer: Explorer):
     config = "".join(f"part_{n}:\n  port: {n}\n" for n in range(200))
     kept = explorer.keep({"ok": True, "config": config}, "tool", limit=2000)
     assert "Text in YAML" in kept.preview

@@ -1,4 +1,4 @@
-"""Outlines name the parts of a text with their lines; logs are told by time, level and message. No text makes them slow."""
+"""Outlines list the sections of a text with their lines; logs are summarised by time, level and message. Both are fast for any text."""
 
 import pytest
 from hypothesis import given
@@ -112,7 +112,7 @@ def test_a_text_is_recognised_and_its_parts_are_listed_by_line(text: str, form: 
     assert write_outline(outline(text, form), 900).split("\n") == entries
 
 
-def test_with_little_room_the_deepest_parts_go_first_and_are_counted():
+def test_with_a_small_limit_the_deepest_entries_are_omitted_first_and_counted():
     text = "".join(f"# Part {number}\n## One\n## Two\n" for number in range(9))
     written = write_outline(outline(text, "Markdown"), 130)
     assert written.split("\n")[0] == "0| # Part 0"
@@ -121,20 +121,20 @@ def test_with_little_room_the_deepest_parts_go_first_and_are_counted():
     assert write_outline(outline(text, "Markdown"), 60).endswith(" more")
 
 
-def test_an_outline_stands_in_place_of_lines_and_a_diff_counts_its_files():
+def test_an_outline_replaces_lines_and_a_diff_counts_its_files():
     assert summarise(DIFF, "a diff", 900).text.split("\n")[:2] == ["2 files:", "0| x.py +2 -1"]
     text = MARKDOWN * 300
     shown = render(text, Subject("@obj_1", len(text)), 4000, in_sandbox=True).text
     assert " more\nNext: object_store_get(" in shown
 
 
-def test_the_part_to_read_is_one_of_the_outline():
+def test_the_suggested_section_is_in_the_outline():
     text = "".join(f"# Part {number}\n\ntext\n\n" for number in range(9))
     assert summarise(text, "Markdown", 900).section == (16, 20)
     assert summarise("# A\n" + "long " * 9000 + "\n# B\n", "Markdown", 900).section is None
 
 
-def test_comments_are_no_headings():
+def test_comments_are_not_headings():
     assert recognise("# one\n# two\n# three\nx = 1\n") == ""
 
 
@@ -157,7 +157,7 @@ def test_a_log_is_described_by_its_time_its_levels_and_its_messages():
     assert summarise(LOG, "log lines", 900).pattern == r"\bERROR\b"
 
 
-def test_a_long_log_says_what_was_counted_and_ends_with_its_last_line():
+def test_the_summary_of_a_long_log_states_the_counted_range_and_ends_with_the_last_line():
     log = read_log("2026-03-02 08:00:00 INFO a\n" * 90_000 + "2026-03-03 08:00:00 INFO b\n")
     assert write_log(log, 900).startswith(
         "From 2026-03-02 08:00:00 to 2026-03-03 08:00:00. in its first 2,000,000 characters: 74,07"
@@ -194,7 +194,7 @@ def test_a_git_log_is_described_by_its_commits(text: str, line: int):
     assert summary[2] == f"{line}| 0000000 Change 1"
 
 
-def test_a_level_that_does_not_fit_is_begun_where_there_is_room():
+def test_a_level_that_does_not_fit_is_partly_listed():
     text = "# One\n" + "".join(f"## Part {number}\n" for number in range(99)) + "# Two\n"
     written = write_outline(outline(text, "Markdown"), 300).split("\n")
     assert written[:3] == ["0| # One", "1|   ## Part 0", "2|   ## Part 1"]
@@ -209,7 +209,7 @@ SYSLOG = (
 )
 
 
-def test_a_log_without_levels_is_described_by_the_words_of_trouble():
+def test_a_log_without_levels_is_described_by_words_such_as_failed():
     assert recognise(SYSLOG) == "log lines"
     summary = summarise(SYSLOG, "log lines", 900)
     assert summary.text.split("\n") == [
@@ -242,7 +242,7 @@ TESTED = (
 )
 
 
-def test_what_failed_and_why_stands_in_the_preview_of_what_a_build_or_tests_printed():
+def test_the_preview_of_the_output_of_a_build_or_tests_contains_the_failures():
     assert summarise(BUILD, recognise(BUILD), 900).text.split("\n") == [
         "2 ERROR, 2 WARNING.",
         "1 x error[#]: mismatched types (first: line 4)",
@@ -256,6 +256,6 @@ def test_what_failed_and_why_stands_in_the_preview_of_what_a_build_or_tests_prin
     assert 'pattern="^(?:FAIL|ERROR|not ok|npm ERR|--- FAIL)"' in shown
 
 
-def test_words_about_errors_are_no_trouble():
+def test_prose_about_errors_is_not_a_log():
     text = "Error handling is described below.\n" + "Text of a manual that tells how errors fail.\n" * 90
     assert "object_store_grep" not in render(text, Subject("@obj_1", len(text)), 4000).text

@@ -1,4 +1,4 @@
-"""Tables as programs print them are lists of objects; similar texts stay texts."""
+"""Tables in the formats that programs print become lists of objects; similar texts stay texts."""
 
 from typing import Any
 
@@ -240,7 +240,7 @@ def test_a_printed_table_is_a_list_of_objects(text: str, form: str, first: Any, 
     assert last in rows[2].values()
 
 
-def test_cells_keep_their_place_where_others_are_empty() -> None:
+def test_cells_keep_their_column_next_to_empty_ones() -> None:
     assert opened(PODS)[1][2] == {
         "NAMESPACE": "prod",
         "NAME": "api-3",
@@ -270,7 +270,7 @@ def test_cells_keep_their_place_where_others_are_empty() -> None:
         "Title\n-----\n\nText of a document\nthat has headings\nunder rules.\n",
     ],
 )
-def test_what_does_not_fit_its_columns_stays_a_text(text: str) -> None:
+def test_text_that_does_not_fit_its_columns_stays_a_text(text: str) -> None:
     assert opened(text) == ("", None)
 
 
@@ -289,7 +289,7 @@ def test_what_does_not_fit_its_columns_stays_a_text(text: str) -> None:
     ],
     ids=range(9),
 )
-def test_hostile_tables_are_refused_and_not_fatal(text: str) -> None:
+def test_hostile_tables_are_refused_without_failing(text: str) -> None:
     open_text(text, in_sandbox=True)
     is_for_the_sandbox(text)
 

@@ -94,7 +94,7 @@ def test_matches_of_a_search_are_objects_by_file_and_line() -> None:
     )
 
 
-def test_errors_with_their_place_in_parentheses_are_matches_and_no_table() -> None:
+def test_errors_with_their_position_in_parentheses_are_matches_and_not_a_table() -> None:
     text = "".join(f"src/a{n}.ts({n + 1},{n + 2}): error TS2322: Type a is not b.\n" for n in range(5))
     form, rows = opened(text)
     assert form == "lines of file:line:text"
@@ -112,14 +112,14 @@ def test_a_listing_of_directories_is_a_list_of_entries_with_their_sizes() -> Non
     assert rows[1]["modified"] == "2026-01-02 10:00"
 
 
-def test_blocks_of_named_values_are_objects_and_other_lines_go_on_with_the_value_above() -> None:
+def test_blocks_of_named_values_are_objects_and_other_lines_continue_the_value_above() -> None:
     form, rows = opened(PAGES)
     assert form == "blocks of named values"
     assert rows[0] == {"Title": "One", "URL": "https://a/1", "Text": "first line\n\nNote: not a field\nmore"}
     assert rows[1] == {"Title": "Two", "URL": "https://a/2", "Author": "Bo", "Text": "x"}
 
 
-def test_a_line_that_was_cut_off_is_left_out_and_named() -> None:
+def test_a_truncated_line_is_omitted_and_reported() -> None:
     form, rows = opened(REQUESTS + "10.0.0.4 - - [03/Ju")
     assert (form, len(rows)) == ("lines of an access log, the last line is cut off and left out", 3)
 
@@ -151,7 +151,7 @@ def test_other_lines_stay_texts(text: str) -> None:
     ],
     ids=range(6),
 )
-def test_hostile_lines_are_refused_and_not_fatal(text: str) -> None:
+def test_hostile_lines_are_refused_without_failing(text: str) -> None:
     open_text(text, in_sandbox=True)
     is_for_the_sandbox(text)
 
@@ -162,7 +162,7 @@ def test_no_text_makes_the_parsers_of_lines_fail(text: str) -> None:
     assert found is None or isinstance(found.value, (list, dict))
 
 
-def test_a_very_long_log_of_requests_stays_a_text_that_is_reported_as_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_very_long_log_of_requests_stays_a_text_with_a_log_summary(monkeypatch: pytest.MonkeyPatch) -> None:
     assert opened(REQUESTS)[0]
     monkeypatch.setattr("coatcheck.explorer.texts.opening.MOST_OF_LINES", 100)
     assert opened(REQUESTS * 9) == ("", None)

@@ -36,7 +36,7 @@ def opened(text: str) -> tuple[str, Any]:
     return ("", None) if found is None else (found.format, found.value)
 
 
-def test_an_ini_file_is_its_sections_and_its_values_are_texts() -> None:
+def test_an_ini_file_becomes_its_sections_with_text_values() -> None:
     assert opened(INI) == (
         "INI",
         {
@@ -53,7 +53,7 @@ def test_a_toml_file_has_the_types_of_its_values() -> None:
     )
 
 
-def test_elements_are_objects_and_what_repeats_anywhere_is_an_array_everywhere() -> None:
+def test_elements_are_objects_and_elements_that_repeat_anywhere_are_arrays_everywhere() -> None:
     form, value = opened(POM)
     assert form == "XML"
     assert value == {
@@ -69,7 +69,7 @@ def test_elements_are_objects_and_what_repeats_anywhere_is_an_array_everywhere()
     }
 
 
-def test_rows_of_which_one_has_a_single_cell_are_alike() -> None:
+def test_rows_have_the_same_shape_even_if_one_has_a_single_cell() -> None:
     _, value = opened("<t><r><c>1</c><c>2</c></r><r><c>3</c></r></t>")
     assert value == {"t": {"r": [{"c": ["1", "2"]}, {"c": ["3"]}]}}
 
@@ -90,7 +90,7 @@ def test_rows_of_which_one_has_a_single_cell_are_alike() -> None:
     ],
     ids=range(10),
 )
-def test_what_is_broken_hostile_or_mostly_words_stays_a_text(text: str) -> None:
+def test_broken_hostile_or_mostly_prose_documents_stay_texts(text: str) -> None:
     assert opened(text) == ("", None)
 
 

@@ -1,6 +1,6 @@
-"""Every call that a preview suggests works on that very object, costs little and gives something: over all kinds of data.
+"""Every call that a preview suggests works on its object, has a short result and finds something, for all kinds of data.
 
-The recorded results of ``bench/tokens`` are real; some made values stand beside them.
+The recorded results of ``bench/tokens`` are real; some generated values are added.
 """
 
 import ast
@@ -175,13 +175,13 @@ def results() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    opened = Sandbox(timeout=30)  # these tests are of answers, not of deadlines
+    opened = Sandbox(timeout=30)  # these tests check answers, not deadlines
     yield opened
     opened.close()
 
 
 @pytest.mark.parametrize("value", list(results()))
-def test_suggested_calls_work_cost_little_and_find_something(sandbox: Sandbox, value: Any) -> None:
+def test_suggested_calls_work_have_short_results_and_find_something(sandbox: Sandbox, value: Any) -> None:
     explorer = Explorer(ObjectStore(InMemoryBackend()), sandbox=sandbox, response_limit=MOST_CHARACTERS)
     kept = explorer.keep(value, "tool", limit=4000)
     calls = re.findall(r"^(?:Next: )?object_store_(\w+)(\(.*\))$", kept.preview, re.MULTILINE)
@@ -233,12 +233,12 @@ def test_suggested_calls_work_cost_little_and_find_something(sandbox: Sandbox, v
         ("text beside structure", ".content[0].text: text, 1,350 characters of text: Of 300, these. Of 300"),
     ],
 )
-def test_the_next_steps_lead_to_what_a_reader_looks_for(sandbox: Sandbox, name: str, expected: str) -> None:
+def test_the_suggested_calls_address_the_relevant_part(sandbox: Sandbox, name: str, expected: str) -> None:
     explorer = Explorer(ObjectStore(InMemoryBackend()), sandbox=sandbox, response_limit=MOST_CHARACTERS)
     assert expected in explorer.keep(MADE[name], "tool", limit=4000).preview
 
 
-def test_the_files_of_a_diff_that_its_preview_does_not_name_come_next(sandbox: Sandbox) -> None:
+def test_the_next_page_lists_the_files_of_a_diff_that_its_preview_omits(sandbox: Sandbox) -> None:
     explorer = Explorer(ObjectStore(InMemoryBackend()), sandbox=sandbox, response_limit=MOST_CHARACTERS)
     kept = explorer.keep(DIFF, "tool", limit=4000)
     named = re.findall(r"^\d+\| src/module_(\d+)", kept.preview, re.MULTILINE)
@@ -248,9 +248,7 @@ def test_the_files_of_a_diff_that_its_preview_does_not_name_come_next(sandbox: S
 
 
 @pytest.mark.parametrize("value", list(results()))
-def test_no_answer_exceeds_its_limit_and_a_text_that_get_gives_whole_says_so_first(
-    sandbox: Sandbox, value: Any
-) -> None:
+def test_no_answer_exceeds_its_limit_and_texts_that_get_returns_whole_are_marked(sandbox: Sandbox, value: Any) -> None:
     explorer = Explorer(ObjectStore(InMemoryBackend()), sandbox=sandbox, response_limit=MOST_CHARACTERS)
     kept = explorer.keep(value, "tool", limit=4000)
     reference = str(kept.reference)
@@ -275,7 +273,9 @@ def test_no_answer_exceeds_its_limit_and_a_text_that_get_gives_whole_says_so_fir
 @pytest.mark.parametrize(
     "shape", ["lines\n" * 900, "id,name\n" + "7,seven\n" * 600, "# A\n\nText.\n\n" * 300, "- a: 1\n" * 700]
 )
-def test_a_short_text_says_first_that_get_gives_it_whole(sandbox: Sandbox, shape: str) -> None:
+def test_the_preview_of_a_short_text_starts_with_the_note_that_get_returns_it_whole(
+    sandbox: Sandbox, shape: str
+) -> None:
     explorer = Explorer(ObjectStore(InMemoryBackend()), sandbox=sandbox, response_limit=MOST_CHARACTERS)
     kept = explorer.keep(ToolResult({"content": [{"type": "text", "text": shape}]}), "tool", limit=1000)
     assert "object_store_get gives it whole" in kept.preview.partition("\n")[0]
@@ -283,7 +283,7 @@ def test_a_short_text_says_first_that_get_gives_it_whole(sandbox: Sandbox, shape
 
 
 def call_suggested(explorer: Explorer, tool: str, arguments: dict[str, Any]) -> str:
-    """Make a call as the tool of that name does; whatever fails raises."""
+    """Make the call of the tool with that name; failures raise."""
     reference, path = arguments.pop("object_id"), arguments.pop("path", "")
     match tool:
         case "get":
@@ -294,4 +294,4 @@ def call_suggested(explorer: Explorer, tool: str, arguments: dict[str, Any]) -> 
             return explorer.search(reference, path=path, **arguments)
         case "query":
             return explorer.query(reference, path=path, **arguments)
-    raise AssertionError(f"{tool} is suggested, and not known here")
+    raise AssertionError(f"{tool} is suggested, but unknown here")

@@ -24,22 +24,22 @@ def form(text: str) -> str | None:
     return None if found is None else found.format
 
 
-def test_json_lines_are_a_list_of_their_documents():
+def test_json_lines_become_a_list_of_documents():
     text = '{"a": 1}\n\n{"a": [2]}\r\n[3]\n'
     assert (form(text), opened(text)) == ("JSON Lines", [{"a": 1}, {"a": [2]}, [3]])
 
 
-def test_a_json_line_that_was_cut_off_is_left_out_and_named():
+def test_a_truncated_json_line_is_omitted_and_reported():
     text = '{"a": 1}\n{"a": 2}\n{"a": '
     assert form(text) == "JSON Lines (the last line is cut off and left out)"
     assert opened(text) == [{"a": 1}, {"a": 2}]
 
 
-def test_a_broken_line_in_the_middle_makes_it_a_text():
+def test_with_a_broken_line_in_the_middle_it_stays_a_text():
     assert opened('{"a": 1}\n{"a": \n{"a": 3}\n') is None
 
 
-def test_several_documents_in_a_row_are_a_list():
+def test_several_consecutive_documents_become_a_list():
     assert opened('{"a": 1}{"a": 2}\n\n [3]') == [{"a": 1}, {"a": 2}, [3]]
     assert form('{\n "a": 1\n}\n{\n "a": 2\n}') == "2 JSON documents in a row"
 
@@ -47,7 +47,7 @@ def test_several_documents_in_a_row_are_a_list():
 @pytest.mark.parametrize(
     "around", ["Here:\n\n```json\n%s\n```\n\nDone.", "Result: %s", "Found 4 items:\n%s\nThat is all."]
 )
-def test_the_json_among_words_is_read(around: str):
+def test_json_inside_prose_is_read(around: str):
     value = {"hosts": [{"name": f"node-{number}"} for number in range(9)]}
     text = around % json.dumps(value, indent=1)
     assert opened(text) == value
@@ -72,12 +72,12 @@ def test_other_texts_stay_texts(text: str):
     assert opened(text) is None
 
 
-def test_a_byte_order_mark_is_passed_over():
+def test_a_byte_order_mark_is_skipped():
     assert opened('\ufeff{"a": 1}') == {"a": 1}
     assert opened("\ufeffa,b\n1,2\n3,4\n") == [{"a": 1, "b": 2}, {"a": 3, "b": 4}]
 
 
-def test_integers_keep_all_their_digits_and_nan_is_null():
+def test_integers_keep_all_their_digits_and_nan_becomes_null():
     assert opened('{"wei": 12345678901234567890123456007}') == {"wei": 12345678901234567890123456007}
     assert opened('{"wei": 12345678901234567890123456007}\n{"wei": NaN}\n') == [
         {"wei": 12345678901234567890123456007},
@@ -86,7 +86,7 @@ def test_integers_keep_all_their_digits_and_nan_is_null():
     assert opened("a,b\n1,12345678901234567890123\n2,3\n")[0]["b"] == 12345678901234567890123
 
 
-def test_a_table_is_a_list_of_objects_by_its_header():
+def test_a_table_becomes_a_list_of_objects_with_the_keys_of_its_header():
     text = 'id,name,price\n1,"Smith, Ann",1.5\n2,"said ""hi""",\n3,"two\nlines",-2e3\n'
     assert opened(text) == [
         {"id": 1, "name": "Smith, Ann", "price": 1.5},
@@ -96,12 +96,12 @@ def test_a_table_is_a_list_of_objects_by_its_header():
 
 
 @pytest.mark.parametrize(("delimiter", "name"), [(",", "CSV"), ("\t", "TSV"), (";", "CSV with semicolons")])
-def test_tables_are_known_by_what_separates_their_cells(delimiter: str, name: str):
+def test_tables_are_recognised_by_their_separator(delimiter: str, name: str):
     text = "\n".join(delimiter.join(row) for row in (("id", "name"), ("1", "x"), ("2", "y")))
     assert (form(text), opened(text)) == (name, [{"id": 1, "name": "x"}, {"id": 2, "name": "y"}])
 
 
-def test_a_table_without_a_header_is_a_list_of_rows():
+def test_a_table_without_a_header_becomes_a_list_of_rows():
     assert opened("1,x\n2,y\n3,z\n") == [[1, "x"], [2, "y"], [3, "z"]]
     assert form("1,x\n2,y\n3,z\n") == "CSV without a header, 2 columns"
 
@@ -115,17 +115,17 @@ def test_a_column_with_anything_but_exact_numbers_stays_text(odd: str):
     ]
 
 
-def test_columns_of_one_name_are_all_kept():
+def test_columns_with_the_same_name_are_all_kept():
     assert opened(",a,a b\n0,1,x\n1,2,y\n")[0] == {"column_1": 0, "a": 1, "a b": "x"}
 
 
-def test_a_row_that_was_cut_off_is_left_out_and_named():
+def test_a_truncated_row_is_omitted_and_reported():
     text = "a,b\n1,2\n3,4\n5"
     assert opened(text) == [{"a": 1, "b": 2}, {"a": 3, "b": 4}]
     assert form(text) == "CSV, the last line is cut off and left out"
 
 
-def test_log_lines_with_a_comma_in_their_time_are_no_table():
+def test_log_lines_with_a_comma_in_their_time_are_not_a_table():
     assert opened("2026-01-01 10:00:00,123 INFO x\n" * 9) is None
 
 
@@ -139,9 +139,9 @@ PRINTED = st.recursive(
 @example([{"'\x1f": 0}])
 @example({"it's": 1, "b": "\U000e0001"})
 @given(value=st.lists(PRINTED, min_size=1) | st.dictionaries(st.text(), PRINTED, min_size=1))
-def test_what_python_prints_of_plain_values_comes_back(value: Any):
+def test_the_repr_of_plain_python_values_is_parsed(value: Any):
     found = open_text(repr(value), in_sandbox=True)
-    if found is not None:  # a list of numbers is JSON, and a text that begins like words may stay one
+    if found is not None:  # a list of numbers is JSON, and a text that starts with words may stay a text
         assert found.value == value
     else:
         assert "'" not in repr(value)[:1000]
@@ -165,7 +165,7 @@ def test_python_objects_have_their_stored_form():
     "text",
     ["[print('x')]", "[__import__('os').system('true')]", "['a', <object at 0x1>]", "['a' * 10**9]", "[f'{1}']"],
 )
-def test_python_that_is_no_value_is_never_run(text: str):
+def test_other_python_code_is_never_run(text: str):
     assert opened(text) is None
 
 
@@ -184,7 +184,7 @@ def test_python_that_is_no_value_is_never_run(text: str):
     ],
     ids=range(9),
 )
-def test_hostile_texts_are_refused_and_not_fatal(text: str):
+def test_hostile_texts_are_refused_without_failing(text: str):
     open_text(text, in_sandbox=True)
 
 
@@ -200,7 +200,7 @@ def test_only_line_breaks_end_a_line_of_json():
     assert opened("a,b\n1,one\u2028two\n2,x\n") == [{"a": 1, "b": "one\u2028two"}, {"a": 2, "b": "x"}]
 
 
-def test_reading_a_table_leaves_the_csv_module_as_it_was():
+def test_reading_a_table_does_not_change_the_csv_module():
     before = csv.field_size_limit()
     assert opened("a,b\n1,2\n3,4\n")
     assert opened("a,b\n1,2\n3," + "x" * (before + 1) + "\n") is None
@@ -215,7 +215,7 @@ def test_reading_a_table_leaves_the_csv_module_as_it_was():
         ("Sales\r\n\r\n", 2),
     ],
 )
-def test_a_table_may_stand_behind_titles_or_comments(lead: str, line: int):
+def test_a_table_may_follow_titles_or_comments(lead: str, line: int):
     text = f"{lead}id,name\n1,a\n2,b\n3,c\n"
     assert opened(text) == [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}, {"id": 3, "name": "c"}]
     assert form(text) == f"CSV, from line {line}"
@@ -230,5 +230,5 @@ def test_a_table_may_stand_behind_titles_or_comments(lead: str, line: int):
         "a\nb\nc\nd\ne\n\nid,name\n1,a\n2,b\n",
     ],
 )
-def test_a_lead_makes_no_table_of_other_texts(text: str):
+def test_other_texts_after_a_title_are_not_tables(text: str):
     assert opened(text) is None

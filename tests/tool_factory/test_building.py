@@ -63,7 +63,7 @@ def test_parameters_are_filled_by_their_providers_at_every_call() -> None:
     assert [tool("q", Client("c"), "w")["limit"] for _ in range(2)] == [0, 1]
 
 
-def test_a_config_without_wishes_gives_the_function_itself(store: ObjectStore) -> None:
+def test_an_empty_config_returns_the_function_itself(store: ObjectStore) -> None:
     config = ToolConfig()
     assert apply_custom_args(find, config) is find
     assert apply_memory(find, config, store) is find
@@ -89,12 +89,12 @@ def test_a_static_workspace_is_hidden_and_filled(workspace: Any) -> None:
     assert tool("q", Client("c"))["workspace"] == "w"
 
 
-def test_a_dynamic_workspace_stays_the_models() -> None:
+def test_a_dynamic_workspace_stays_a_parameter_of_the_model() -> None:
     tool = apply_workspace(find, ToolConfig(needs_workspace=True), WorkspaceMode("dynamic"), None)
     assert "workspace" in names(tool)
 
 
-def test_a_missing_workspace_is_refused_at_once_or_where_the_provider_has_none() -> None:
+def test_a_missing_workspace_is_refused_immediately_or_when_the_provider_returns_none() -> None:
     config = ToolConfig(needs_workspace=True)
     with pytest.raises(SettingsError, match="needs a workspace"):
         apply_workspace(find, config, WorkspaceMode.STATIC, None)
@@ -128,7 +128,7 @@ async def test_an_async_tool_may_have_an_awaitable_client() -> None:
 
 
 @pytest.mark.anyio
-async def test_an_awaitable_client_that_is_missing_is_refused() -> None:
+async def test_an_awaitable_provider_without_a_client_is_refused() -> None:
     async def connect() -> None:
         return None
 
@@ -147,7 +147,7 @@ def test_unknown_explorer_settings_are_refused(store: ObjectStore) -> None:
 
 
 @pytest.mark.parametrize("given", ["store", "object", "provider"])
-def test_a_tool_has_preview_limits_of_its_own(store: ObjectStore, given: str) -> None:
+def test_a_tool_has_its_own_preview_limits(store: ObjectStore, given: str) -> None:
     explorer = {"store": None, "object": Explorer(store), "provider": lambda: Explorer(store)}[given]
 
     def rows() -> list[str]:
@@ -160,7 +160,7 @@ def test_a_tool_has_preview_limits_of_its_own(store: ObjectStore, given: str) ->
 
 
 @pytest.mark.parametrize("kind", list(MemoryType))
-def test_each_memory_type_does_what_it_says(store: ObjectStore, kind: MemoryType) -> None:
+def test_each_memory_type_has_its_documented_effect(store: ObjectStore, kind: MemoryType) -> None:
     store.put("stored text")
 
     def tool(x: str) -> str:
@@ -173,7 +173,7 @@ def test_each_memory_type_does_what_it_says(store: ObjectStore, kind: MemoryType
     assert (store.get("obj_002") is not None) is keeps
 
 
-def test_the_plans_own_order_of_steps_works_too(store: ObjectStore) -> None:
+def test_the_steps_can_be_applied_one_by_one(store: ObjectStore) -> None:
     config = ToolConfig(memory_type=MemoryType.BOTH, needs_client=True, needs_workspace=True)
     tool = apply_memory(apply_custom_args(find, config), config, store)
     tool = apply_client(apply_workspace(tool, config, WorkspaceMode.STATIC, "w"), config, FakeClient)
@@ -188,7 +188,7 @@ class FakeClient:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("func", [find, afind])
-async def test_a_built_tool_has_all_of_it_and_keeps_its_kind(store: ObjectStore, func: Any) -> None:
+async def test_a_built_tool_has_all_features_and_stays_sync_or_async(store: ObjectStore, func: Any) -> None:
     config = ToolConfig(
         memory_type=MemoryType.BOTH, custom_args={"limit": "@obj_404"}, needs_client=True, needs_workspace=True
     )
@@ -221,7 +221,7 @@ def test_partials_methods_and_objects_become_tools(store: ObjectStore) -> None:
     assert build_tool(partial, ToolConfig(custom_args={"secret": 1}))() == [9, 1]
 
 
-def test_the_keyword_names_and_the_order_of_the_plan_work(store: ObjectStore) -> None:
+def test_arguments_are_accepted_by_keyword_and_position(store: ObjectStore) -> None:
     config = ToolConfig(memory_type=MemoryType.EXPLORABLE, needs_workspace=True)
     tool = build_tool(find, config, WorkspaceMode.STATIC, "w", object_store=store)
     assert "workspace" not in names(tool)

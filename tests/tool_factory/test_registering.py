@@ -1,4 +1,4 @@
-"""Registering tools on a real server, and what a real client then sees and can do."""
+"""Tools registered on a real server, used by a real client."""
 
 import inspect
 import json
@@ -111,7 +111,7 @@ async def test_expected_failures_of_a_tool_reach_the_model(mode: Any) -> None:
     assert "@obj_gone" in text
 
 
-async def test_only_the_tools_asked_for_are_registered_in_the_registrys_order(store: ObjectStore) -> None:
+async def test_only_the_selected_tools_are_registered_in_the_registry_s_order(store: ObjectStore) -> None:
     server = MCPServer("test")
     assert register_tools(server, REGISTRY, {"missing", "whoami"}, object_store=store) == ["whoami", "missing"]
     assert await tool_names(server) == ["whoami", "missing"]
@@ -124,14 +124,14 @@ async def test_unknown_names_are_refused_with_the_known_ones_before_anything_is_
     assert await tool_names(server) == []
 
 
-async def test_a_tool_that_cannot_be_built_leaves_the_server_as_it_was() -> None:
+async def test_a_tool_that_cannot_be_built_leaves_the_server_unchanged() -> None:
     server = MCPServer("test")
     with pytest.raises(SettingsError, match=r"count_up\(\).*object_store"):
         register_tools(server, REGISTRY)
     assert await tool_names(server) == []
 
 
-async def test_a_tool_that_the_server_refuses_leaves_it_as_it_was() -> None:
+async def test_a_tool_that_the_server_refuses_leaves_it_unchanged() -> None:
     def private(_x: int) -> int:
         """Refused by the SDK for its parameter's name."""
         return _x
@@ -142,7 +142,7 @@ async def test_a_tool_that_the_server_refuses_leaves_it_as_it_was() -> None:
     assert await tool_names(server) == []
 
 
-async def test_tools_that_are_not_registered_are_named_nowhere() -> None:
+async def test_unregistered_tools_are_not_mentioned() -> None:
     def load(name: Annotated[str, Field(description="A name; list_names shows them.")]) -> str:
         """Load one. save_it saves it; to see e.g. load_other, call list_names.
 

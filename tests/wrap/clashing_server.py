@@ -1,6 +1,6 @@
-"""A server without any SDK whose tools have the names of coatcheck's, on two pages, and which counts listings.
+"""A server without an SDK whose tools have the names of coatcheck's, on two pages, and which counts listings.
 
-``python clashing_server.py [silent]``: where it is silent it never answers ``tools/list``.
+``python clashing_server.py [silent]``: with ``silent`` it never answers ``tools/list``.
 """
 
 import json

@@ -1,7 +1,7 @@
-"""A server without any SDK that closes a pipe at its first call, ignores SIGTERM and lives on: ``closing_server.py PIPE``.
+"""A server without an SDK that closes a pipe at its first call, ignores SIGTERM and keeps running: ``closing_server.py PIPE``.
 
 The pipe is ``stdin``, ``stdout`` or ``line``: the last is stdout in the middle of a line. With ``utf-16`` or ``utf-16-le``
-it writes in that encoding from there on.
+it writes in that encoding from then on.
 """
 
 import json

@@ -17,12 +17,12 @@ HERE = Path(__file__).parent
 PROXY = [PYTHON, str(HERE / "run_proxy.py")]
 SPECIAL = [PYTHON, str(HERE / "special_server.py")]
 OWN_SPECIAL = [sys.executable, *SPECIAL[1:]]
-"""In a process of its own, a child of what starts it."""
-PATIENCE = 30.0
+"""In a separate process, a child of the process that starts it."""
+TIMEOUT_SECONDS = 30.0
 
 
 class RawClient:
-    """A client that speaks lines of bytes, so that a test sees exactly what is on the wire."""
+    """A client that sends and receives lines of bytes, so that a test sees the exact messages."""
 
     def __init__(self, command: list[str]) -> None:
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -46,18 +46,18 @@ class RawClient:
         self.process.stdin.flush()
 
     def line(self) -> bytes:
-        return self.lines.get(timeout=PATIENCE)
+        return self.lines.get(timeout=TIMEOUT_SECONDS)
 
     def answer(self, request_id: object) -> bytes:
-        """Read on to the line that answers a request."""
+        """Read up to the response to a request."""
         while line := self.line():
             message = json.loads(line)
             if isinstance(message, dict) and message.get("id") == request_id and "method" not in message:
                 return line
-        raise AssertionError("the stream ended before the answer")
+        raise AssertionError("the stream ended before the response")
 
     def answers(self, request_ids: list[object]) -> dict[object, bytes]:
-        """Read on until all these requests are answered, in whatever order."""
+        """Read until all these requests are answered, in any order."""
         found: dict[object, bytes] = {}
         while found.keys() < set(request_ids):
             line = self.line()
@@ -80,9 +80,9 @@ class RawClient:
         return self.ended()
 
     def ended(self) -> int:
-        code = self.process.wait(PATIENCE)
+        code = self.process.wait(TIMEOUT_SECONDS)
         for thread in self.threads:
-            thread.join(PATIENCE)
+            thread.join(TIMEOUT_SECONDS)
         return code
 
     @property

@@ -17,7 +17,7 @@ server = MCPServer("features", instructions="Use with care.", log_level="ERROR")
 
 @server.tool()
 def text(size: int) -> str:
-    """Return a text of so many characters."""
+    """Return a text of this many characters."""
     return ("line of text\n" * (size // 13 + 1))[:size]
 
 
@@ -35,7 +35,7 @@ def length(value: str) -> int:
 
 @server.tool()
 def process() -> str:
-    """Return which process this is."""
+    """Return the process id."""
     return str(os.getpid())
 
 
@@ -47,7 +47,7 @@ def variable(name: str) -> str:
 
 @server.tool()
 def die() -> str:
-    """End at once."""
+    """Exit immediately."""
     os._exit(3)
 
 
@@ -68,7 +68,7 @@ async def steps(ctx: Context, count: int = 3) -> str:
 
 @server.tool()
 async def floods(ctx: Context, mark: str) -> str:
-    """Report much progress, and how much of it in a file."""
+    """Report much progress, and write the number of notifications to a file."""
     for number in range(1, 801):
         await ctx.report_progress(number, message="x" * 100_000)
         if number % 10 == 0:
@@ -80,13 +80,13 @@ async def floods(ctx: Context, mark: str) -> str:
 @server.tool()
 async def logs(ctx: Context) -> str:
     """Write to the client's log."""
-    await ctx.info("a word for the log")
+    await ctx.info("a message for the log")
     return "logged"
 
 
 @server.tool()
 async def waits(began: str = "") -> str:
-    """Wait for long; leave a mark at the beginning where it is asked to, and one when cancelled."""
+    """Wait for long; create one file at the start if requested, and one when cancelled."""
     if began:
         Path(began).touch()  # noqa: ASYNC240
     try:
@@ -120,7 +120,7 @@ def greeting() -> str:
 
 @server.resource("demo://people/{name}")
 def person(name: str) -> str:
-    """Somebody."""
+    """A person."""
     return f"This is {name}."
 
 

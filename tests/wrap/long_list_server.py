@@ -1,4 +1,4 @@
-"""A server without any SDK whose lists have more than a megabyte."""
+"""A server without an SDK whose lists have more than a megabyte."""
 
 import json
 import sys

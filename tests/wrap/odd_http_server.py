@@ -1,4 +1,4 @@
-"""Servers by URL that write any bytes in answer to a call: ``ID`` stands for its id, and the tool's name for what it is."""
+"""Servers by URL that respond to a call with unusual bytes, which the tool's name selects; ``ID`` is the id of the call."""
 
 import contextlib
 import gzip
@@ -16,7 +16,7 @@ JSON, EVENTS = "application/json", "text/event-stream"
 
 
 def response(body: bytes, kind: str = JSON, status: str = "200 OK", **headers: str) -> bytes:
-    """Return a response; its length is filled in with the id, unless there is one already."""
+    """Return a response; its length is computed when the id is inserted, unless it is given."""
     lines = [f"HTTP/1.1 {status}", f"content-type: {kind}", "connection: close"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     if not headers.keys() & {"content_length", "transfer_encoding"}:
@@ -144,7 +144,7 @@ class Handler(socketserver.StreamRequestHandler):
 
 @contextlib.contextmanager
 def odd_server():
-    """Serve; gives the URL."""
+    """Serve, and yield the URL."""
     socketserver.ThreadingTCPServer.daemon_threads = True
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)

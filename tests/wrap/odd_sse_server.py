@@ -1,4 +1,4 @@
-"""A server of the older HTTP transport without any SDK that behaves in an odd way, once or at each call."""
+"""A server of the SSE transport without an SDK that misbehaves once or at each call."""
 
 import contextlib
 import json
@@ -15,7 +15,7 @@ ENDPOINTS = {
     "no port": b"http://127.0.0.1:99999999/",
     "none": None,
 }
-"""Endpoints with which nothing can begin."""
+"""Endpoints that are unusable."""
 
 POSTED = {
     "refused": b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n",
@@ -24,7 +24,7 @@ POSTED = {
     "in the body": b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n" + FINE,
     "broken body": b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{",
 }
-"""What a POST of a call is answered with, in place of 202 and an event."""
+"""Responses to the POST of a call, in place of 202 and an event."""
 
 STREAMED = {
     "fine": EVENT % FINE,
@@ -38,7 +38,7 @@ STREAMED = {
     "malformed": EVENT % FINE.replace(b'"2.0"', b'"1.0"'),
     "broken": EVENT % FINE[:-2],
 }
-"""What comes in the stream in answer to a call."""
+"""Responses to a call in the stream."""
 
 
 class Handler(socketserver.StreamRequestHandler):
@@ -92,7 +92,7 @@ class Server(socketserver.ThreadingTCPServer):
 
 @contextlib.contextmanager
 def odd_sse_server(endpoint: str = ""):
-    """Serve; gives the URL."""
+    """Serve, and yield the URL."""
     with Server(endpoint) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()

@@ -1,4 +1,4 @@
-"""A server without any SDK that has a number too long to be written out where a text should be: ``odd_values_server.py PLACE``."""
+"""A server without an SDK that sends a number of too many digits in place of a text: ``odd_values_server.py PLACE``."""
 
 import sys
 

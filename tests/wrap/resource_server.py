@@ -1,4 +1,4 @@
-"""A server without any SDK whose resources have addresses like those of stored objects, and that tells what it is asked.
+"""A server without an SDK whose resources have URIs like those of stored objects; it reports its requests.
 
 ``python resource_server.py [WHAT]``: ``listed`` (the default), ``template``, ``silent`` about its lists, or ``none``.
 """

@@ -1,4 +1,4 @@
-"""Runs the proxy in front of the command it is given, with a store in memory: ``python run_proxy.py COMMAND…``."""
+"""Runs the proxy in front of a command, with a store in memory: ``python run_proxy.py COMMAND…``."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""Servers and proxies that run as processes, for tests from outside."""
+"""Servers and proxies that run as separate processes."""
 
 import contextlib
 import os
@@ -19,11 +19,11 @@ from tests.results import text_of
 from tests.waiting import until
 
 HERE = Path(__file__).parent
-PATIENCE = 30.0
+TIMEOUT_SECONDS = 30.0
 FEATURES = [PYTHON, str(HERE / "feature_server.py")]
 WRAP = [PYTHON, "-m", "coatcheck", "wrap"]
 OWN_WRAP = [sys.executable, *WRAP[1:]]
-"""In a process of its own, with its servers as children."""
+"""In a separate process, with its servers as child processes."""
 QUIET = {"PYTHONWARNINGS": "ignore"}
 
 
@@ -61,7 +61,7 @@ def wrapped_over_http(*arguments: str, wrap: list[str] = WRAP, port: int = 0, **
         yield process, found.group(1), log
     finally:
         process.terminate()
-        process.wait(PATIENCE)
+        process.wait(TIMEOUT_SECONDS)
         process.stderr.close()
 
 
@@ -73,11 +73,11 @@ def wrap_on_stdio(*arguments: str, **environment: str):
 
 @contextlib.contextmanager
 def wrapped(way: str, *arguments: str):
-    """What a client connects to, each time it does; without a traceback on stderr over HTTP.
+    """A function that connects a client; over HTTP, it checks that stderr has no traceback.
 
     Args:
-        way: ``stdio`` where it has no ``http``; ``sessionless`` HTTP has no sessions.
-        *arguments: Those of ``coatcheck wrap``.
+        way: ``stdio`` unless it contains ``http``; ``sessionless`` HTTP has no sessions.
+        *arguments: Arguments of ``coatcheck wrap``.
     """
     if "http" not in way:
         yield lambda: wrap_on_stdio(*arguments)
@@ -90,9 +90,9 @@ def wrapped(way: str, *arguments: str):
 
 @contextlib.asynccontextmanager
 async def calling(target, *, seconds: float):
-    """Connect a client; gives a function that calls a tool of the server ``odd``, alone or behind a gateway.
+    """Connect a client; yields a function that calls a tool of the server ``odd``, alone or behind a gateway.
 
-    It returns the text_of of a result, or those of an error behind ``error:``, within so many seconds.
+    It returns the text of a result, or ``error:`` and the text of an error, within this many seconds.
     """
     async with Client(target(), mode="legacy") as client:
         names = {tool.name.removeprefix("odd__"): tool.name for tool in (await client.list_tools()).tools}
@@ -109,5 +109,5 @@ async def calling(target, *, seconds: float):
 
 
 async def appears(path: Path) -> None:
-    """Wait until a file is there."""
+    """Wait until a file exists."""
     await until(path.exists, f"{path.name} is there")

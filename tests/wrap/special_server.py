@@ -1,6 +1,6 @@
 """An MCP server without any SDK with tools of all relevant shapes: ``python special_server.py [MODE]``.
 
-It answers at once and in order, writes the same bytes each time and echoes what it does not know.
+It answers immediately and in order, writes the same bytes each time and echoes unknown requests.
 """
 
 import base64
@@ -51,7 +51,7 @@ def text(value: str) -> dict:
     return {"type": "text", "text": value}
 
 
-def call(name: str, arguments: dict, message: dict):  # each tool is a line or two
+def call(name: str, arguments: dict, message: dict):  # each tool has one or two lines
     if name == "echo":
         return {"content": [text(json.dumps(arguments))], "_meta": {"vendor/x": [1, None, 2.50]}, "extra": {"é": "ü"}}
     if name == "rows":
@@ -86,7 +86,7 @@ def call(name: str, arguments: dict, message: dict):  # each tool is a line or t
 
 
 def flood(mark: Path) -> dict:
-    """Send much, and tell in a file how much of it was taken."""
+    """Send many messages, and write to a file how many were read."""
     for number in range(1, 801):
         write({"jsonrpc": "2.0", "method": "notifications/message", "params": {"data": "x" * 100_000}})
         if number % 10 == 0:

@@ -12,13 +12,13 @@ from coatcheck.proxy import background_tasks as module
 from coatcheck.proxy.background_tasks import BackgroundTasks
 
 ROWS = [{"id": number, "name": f"user {number}"} for number in range(60_000)]
-MANY = 59  # thousands that were parsed in windows; the first and the last are not
+MANY = 59  # thousands of rows are parsed in windows, except the first and the last
 LINE = json.dumps({"jsonrpc": "2.0", "id": 1, "result": {"rows": ROWS}}).encode()
 
 
 @pytest.fixture
 def record_frees(monkeypatch):
-    """For each time that something was freed: how many thousand rows, and whether anything else held them."""
+    """Record for each release the number of thousands of rows, and whether they had other references."""
     frees = []
 
     async def free_chunks(chunks):
@@ -57,7 +57,7 @@ def test_a_message_that_is_worked_with_is_freed_after_that(record_frees):
     assert changes[-1] == 0
 
 
-def test_a_message_that_is_no_longer_used_is_freed_at_once(record_frees):
+def test_a_message_that_is_no_longer_used_is_freed_immediately(record_frees):
     taken = []
 
     async def scenario():

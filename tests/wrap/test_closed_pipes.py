@@ -1,4 +1,4 @@
-"""A server that closes its stdin or stdout or writes UTF-16, and lives on, is ended; its callers have their answers."""
+"""A server that closes its stdin or stdout or writes UTF-16, and keeps running, is stopped; its calls are answered."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ SERVER = str(Path(__file__).with_name("closing_server.py"))
 
 @pytest.mark.parametrize("pipe", ["stdin", "stdout", "line", "utf-16", "utf-16-le"])
 @pytest.mark.parametrize("way", ["command", "gateway"])
-def test_the_call_is_answered_with_what_happened(connect, tmp_path, way, pipe):
+def test_the_call_is_answered_with_the_reason(connect, tmp_path, way, pipe):
     servers = tmp_path / "mcp.json"
     servers.write_text(json.dumps({"mcpServers": {"one": {"command": PYTHON, "args": [SERVER, pipe]}}}))
     behind = ["--servers", str(servers)] if way == "gateway" else ["--", PYTHON, SERVER, pipe]
@@ -22,7 +22,7 @@ def test_the_call_is_answered_with_what_happened(connect, tmp_path, way, pipe):
     client.ask("initialize", HELLO)
     tool = "one__closes" if way == "gateway" else "closes"
     answer = client.call(tool, request_id=2)
-    if pipe == "stdin":  # only the next call shows it
+    if pipe == "stdin":  # only the next call detects it
         assert answer["result"] == {}
         answer = client.call(tool, request_id=3)
     what = (

@@ -39,7 +39,7 @@ for line in sys.stdin:
 """
 
 
-def test_what_a_server_says_of_itself_begins_no_line_about_another(connect, tmp_path):
+def test_a_server_s_name_cannot_forge_a_line_about_another_server(connect, tmp_path):
     servers = tmp_path / "servers.json"
     entry = {"command": sys.executable, "args": ["-c", FORGING]}
     servers.write_text(json.dumps({"mcpServers": {"evil": entry, "more": entry}}))
@@ -70,7 +70,7 @@ def client_of(path: str, mode: str = "auto", **options) -> Client:
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy", "2026-07-28"])
-async def test_a_result_of_one_server_goes_into_a_tool_of_another(write, feature_url, mode):
+async def test_a_tool_of_one_server_accepts_a_result_of_another(write, feature_url, mode):
     path = write(one=FEATURE, web={"type": "http", "url": feature_url})
     progress = []
 
@@ -90,7 +90,7 @@ async def test_a_result_of_one_server_goes_into_a_tool_of_another(write, feature
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_prompts_and_resources_are_kept_apart(write, mode):
+async def test_prompts_and_resources_of_several_servers_are_distinguished(write, mode):
     path = write(one=FEATURE, My_Two={**FEATURE, "env": {"A": "b"}})
     with anyio.fail_after(60):
         async with client_of(path, mode) as client:
@@ -104,7 +104,7 @@ async def test_prompts_and_resources_are_kept_apart(write, mode):
             assert uris == {"one+demo://greeting", "my-two+demo://greeting"}
             read = (await client.read_resource("my-two+demo://people/Ann")).contents[0]
             assert (read.uri, read.text) == ("my-two+demo://people/Ann", "This is Ann.")
-            # An address may stand in a text as the server wrote it.
+            # URIs in texts are unchanged.
             assert (await client.read_resource("demo://greeting")).contents[0].text == "Hello."
             with pytest.raises(MCPError):
                 await client.read_resource("nobody+demo://greeting")
@@ -112,7 +112,7 @@ async def test_prompts_and_resources_are_kept_apart(write, mode):
                 await client.call_tool("nobody__text", {})
 
 
-async def test_a_tool_that_bears_the_name_of_ours_is_kept_apart_too(write):
+async def test_a_server_s_tool_with_one_of_our_names_is_distinguished_too(write):
     with anyio.fail_after(60):
         async with client_of(write(old=OLD)) as client:
             assert text_of(await client.call_tool("old__object_store_list", {})) == "the server's own"
@@ -120,7 +120,7 @@ async def test_a_tool_that_bears_the_name_of_ours_is_kept_apart_too(write):
 
 
 @pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning")
-async def test_where_one_server_is_older_the_client_is_led_to_the_older_revision_and_loses_nothing(write):
+async def test_with_one_legacy_server_the_client_negotiates_the_legacy_protocol_and_loses_nothing(write):
     with anyio.fail_after(60):
         async with client_of(write(new=FEATURE, old=OLD)) as client:
             assert client.protocol_version == "2025-11-25"
@@ -137,7 +137,7 @@ async def test_variables_are_filled_in_from_the_environment(write):
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_a_server_that_does_not_start_takes_no_other_along_and_says_why(write, mode):
+async def test_a_server_that_does_not_start_is_reported_and_does_not_affect_the_others(write, mode):
     path = write(good=FEATURE, bad={"command": "/no/such/program"}, silent={"command": "false"})
     with anyio.fail_after(60):
         async with client_of(path, mode) as client:
@@ -156,14 +156,14 @@ async def test_a_server_that_does_not_start_takes_no_other_along_and_says_why(wr
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_a_server_that_dies_is_started_again_and_objects_outlive_it(write, mode):
+async def test_a_crashed_server_is_restarted_and_its_objects_stay(write, mode):
     with anyio.fail_after(60):
         async with client_of(write(one=FEATURE, two=FEATURE), mode) as client:
             reference = reference_in(text_of(await client.call_tool("one__text", {"size": 20_000})))
             before = int(text_of(await client.call_tool("one__process", {})))
-            died = await client.call_tool("one__die", {})
-            assert died.is_error
-            assert "exit code 3" in text_of(died)
+            dead_pid = await client.call_tool("one__die", {})
+            assert dead_pid.is_error
+            assert "exit code 3" in text_of(dead_pid)
             assert text_of(await client.call_tool("two__length", {"value": reference})) == "20000"
 
             async def process_again() -> int:
@@ -175,7 +175,7 @@ async def test_a_server_that_dies_is_started_again_and_objects_outlive_it(write,
             assert text_of(await client.call_tool("one__length", {"value": reference})) == "20000"
 
 
-async def test_the_client_hears_that_there_are_other_tools_when_a_server_comes_back(write):
+async def test_the_client_is_notified_of_changed_tools_when_a_server_is_restarted(write):
     changes, changed_twice = [], anyio.Event()
 
     async def on_message(message) -> None:
@@ -191,7 +191,7 @@ async def test_the_client_hears_that_there_are_other_tools_when_a_server_comes_b
             assert not (await client.call_tool("one__process", {})).is_error
 
 
-async def test_every_server_ends_with_the_client(write):
+async def test_every_server_exits_with_the_client(write):
     with anyio.fail_after(60):
         async with client_of(write(one=FEATURE, two=FEATURE)) as client:
             processes = [int(text_of(await client.call_tool(f"{name}__process", {}))) for name in ("one", "two")]
@@ -199,7 +199,7 @@ async def test_every_server_ends_with_the_client(write):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_every_server_ends_with_a_signal(write, number):
+async def test_every_server_exits_on_a_signal(write, number):
     path = write(one=FEATURE)
     process = subprocess.Popen(  # noqa: ASYNC220
         [*WRAP, "--servers", path],
@@ -225,7 +225,7 @@ async def test_every_server_ends_with_a_signal(write, number):
 
 
 def initialized_client(connect, *arguments):
-    """Connect a client that sees what is on the wire."""
+    """Connect a client that sees the raw messages."""
     client = connect(wrapped=False, command=[*WRAP, *arguments])
     client.ask("initialize", {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {}}, 0)
     client.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
@@ -233,7 +233,7 @@ def initialized_client(connect, *arguments):
 
 
 def heard(client, method: str, number: int = 1) -> list:
-    """Read on until so many messages of a method have come, and give their parameters."""
+    """Read until this many messages of a method have arrived, and return their parameters."""
     found = []
     while len(found) < number:
         message = json.loads(client.line())
@@ -253,7 +253,7 @@ def messages_at_servers(client, number: int) -> list:
 
 
 @pytest.mark.parametrize("named", [{"name": "two__x"}, {"uri": "two+file:///x"}, {"taskId": "two__x"}])
-def test_a_method_of_a_vendor_goes_to_the_server_that_its_parameters_name(write, connect, named):
+def test_a_custom_method_is_sent_to_the_server_named_in_its_parameters(write, connect, named):
     client = initialized_client(connect, "--servers", write(one=OLD, two={**OLD, "args": [*OLD["args"], "no-tools"]}))
     answer = client.ask("vendor/method", {**named, "other": 1})
     (key, value), *_ = named.items()
@@ -270,19 +270,19 @@ def test_a_method_of_a_vendor_goes_to_the_server_that_its_parameters_name(write,
 
 
 @pytest.mark.parametrize("params", [{}, {"name": "nobody__x"}, {"name": "one__x", "uri": "two+file:///x"}])
-def test_a_method_that_may_be_for_any_server_is_refused_with_what_to_do(write, connect, params):
+def test_a_custom_method_without_a_server_is_refused_with_a_suggestion(write, connect, params):
     client = initialized_client(connect, "--servers", write(one=OLD, two=OLD))
     error = client.ask("vendor/method", params)["error"]
     assert error["code"] == -32601
     assert "server__name" in error["message"]
 
 
-def test_where_one_server_is_behind_it_every_method_is_for_that_one(write, connect):
+def test_with_a_single_server_every_method_is_sent_to_it(write, connect):
     client = initialized_client(connect, "--servers", write(one=OLD))
     assert client.ask("vendor/method", {"x": 1})["result"] == {"method": "vendor/method", "params": {"x": 1}}
 
 
-def test_what_the_client_says_of_a_question_goes_to_who_asked_alone(write, connect):
+def test_progress_and_responses_to_a_server_request_go_only_to_its_server(write, connect):
     client = initialized_client(connect, "--servers", write(one=OLD, two=OLD))
     for number, name in enumerate(("one", "two"), 1):
         params = {"name": f"{name}__asks", "arguments": {"token": True}}
@@ -304,7 +304,7 @@ def test_what_the_client_says_of_a_question_goes_to_who_asked_alone(write, conne
     progress = [message["params"] for message in seen if "method" in message]
     assert progress == [{"progressToken": 1, "progress": 5}]
     assert sorted(message["result"]["from"] for message in seen if "result" in message) == ["one", "two"]
-    for number in (1, 2):  # They are never answered, and would be waited for.
+    for number in (1, 2):  # They are never answered, so the end would wait for them.
         params = {"requestId": number, "reason": f"reason {number}"}
         client.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params})
     cancelled = messages_at_servers(client, 2)
@@ -312,7 +312,7 @@ def test_what_the_client_says_of_a_question_goes_to_who_asked_alone(write, conne
     assert {message["params"]["reason"] for message in cancelled} == {"reason 1", "reason 2"}
 
 
-def test_a_server_that_goes_away_takes_its_questions_back(write, connect):
+def test_requests_of_a_server_that_exits_are_cancelled(write, connect):
     client = initialized_client(connect, "--servers", write(one=OLD, two=OLD))
     client.send({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "one__asks"}})
     (question,) = heard(client, "sampling/createMessage")
@@ -348,14 +348,14 @@ async def test_a_gateway_serves_many_clients_over_http(write, mode):
         ({}, "no server"),
     ],
 )
-def test_a_file_that_cannot_be_meant_is_refused(write, servers, expected):
+def test_an_invalid_file_of_servers_is_refused(write, servers, expected):
     command = [*WRAP, "--servers", write(**servers)]
     ended = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=30)
     assert ended.returncode == 1
     assert expected in ended.stderr
 
 
-async def test_a_server_that_cannot_be_used_is_left_out_and_the_others_go_on(write):
+async def test_an_unusable_server_is_left_out_and_the_others_work(write):
     unset, off = {"command": "x", "env": {"A": "${NOT_SET_HERE}"}}, {"command": "x", "enabled": False}
     path = write(one=FEATURE, gone=None, unset=unset, off=off)
     with anyio.fail_after(60):
@@ -364,10 +364,10 @@ async def test_a_server_that_cannot_be_used_is_left_out_and_the_others_go_on(wri
             async def joined() -> bool:
                 return any(tool.name.endswith("text") for tool in (await client.list_tools()).tools)
 
-            await until(joined, "the server has joined", interval=0.2)  # a slow one joins later
+            await until(joined, "the server has joined", interval=0.2)  # a slow server joins later
 
 
-def test_what_is_left_out_is_said_on_stderr(write):
+def test_servers_that_are_left_out_are_reported_on_stderr(write):
     path = write(one={"command": "true"}, gone=None, unset={"command": "x", "env": {"A": "${NOT_SET_HERE}"}})
     ended = subprocess.run(
         [*WRAP, "--servers", path], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60
@@ -379,7 +379,7 @@ def test_what_is_left_out_is_said_on_stderr(write):
     ]
 
 
-def test_lists_of_tools_that_only_clients_apply_are_warned_of(write, capsys):
+def test_lists_of_tools_that_only_clients_apply_cause_a_warning(write, capsys):
     from coatcheck.cli.servers_file import read_servers
 
     read_servers([Path(write(one={**FEATURE, "excludeTools": ["delete"]}))])
@@ -405,7 +405,7 @@ def test_a_file_of_servers_as_the_settings_file_is_refused_with_the_right_option
     assert f"A file of servers: --servers {path}" in ended.stderr
 
 
-def test_comments_and_a_comma_too_many_are_read_over(tmp_path):
+def test_comments_and_trailing_commas_are_accepted(tmp_path):
     path = tmp_path / "mcp.json"
     path.write_text('{ // servers\n "mcpServers": {"one": {"command": "cat", /* x */ "args": ["//", ",}"],},}}')
     from coatcheck.cli.servers_file import read_servers

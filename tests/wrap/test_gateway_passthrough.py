@@ -1,4 +1,4 @@
-"""What passes a gateway unchanged, and what the gateway changes."""
+"""Messages that pass a gateway unchanged, and parts that the gateway changes."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ FILE = {"type": "resource", "resource": {"uri": "file:///b", "text": "b"}}
 
 
 class Server:
-    """A link to a server that answers each call with the same."""
+    """A connection to a server with a fixed answer to each call."""
 
     name = "fake"
     sends_separately = is_gateway = unparsed = False
@@ -62,7 +62,7 @@ class Server:
 def call_through_gateway(
     monkeypatch, answer: bytes, line: bytes = b"", message=None, *, unparsed=True
 ) -> tuple[bytes, bytes]:
-    """Call a tool through a gateway; give the line that the client gets and the one that the server got."""
+    """Call a tool through a gateway; return the line that the client receives and the one that the server received."""
     server = Server(answer)
     monkeypatch.setattr("coatcheck.proxy.gateway.gateway.make_connection", lambda _target: server)
     line = line or b'{"jsonrpc":"2.0","id":"seven","method":"tools/call","params":{"name":"one__f","arguments":{}}}\n'
@@ -93,7 +93,7 @@ def call_through_gateway(
     ],
     ids=["short", "rows", "text", "error"],
 )
-def test_an_answer_passes_as_it_came_but_for_its_id(monkeypatch, answer):
+def test_a_response_passes_unchanged_except_for_its_id(monkeypatch, answer):
     expected = b'{"jsonrpc":"2.0","id":"seven",%b}\n' % answer
     came, _ = call_through_gateway(monkeypatch, answer)
     assert came == expected
@@ -103,7 +103,7 @@ def test_an_answer_passes_as_it_came_but_for_its_id(monkeypatch, answer):
 
 
 @pytest.mark.parametrize("long", ["", LONG], ids=["short", "long"])
-def test_addresses_and_tasks_in_an_answer_are_those_of_their_server(monkeypatch, long):
+def test_uris_and_tasks_in_a_response_get_the_prefix_of_their_server(monkeypatch, long):
     result = {"content": [{"type": "text", "text": long}, LINK, FILE], "task": {"taskId": "t"}, "taskId": "t"}
     came, _ = call_through_gateway(monkeypatch, b'"result":' + json.dumps(result).encode())
     expected = {
@@ -130,20 +130,20 @@ def test_addresses_and_tasks_in_an_answer_are_those_of_their_server(monkeypatch,
     [b"[" * 4000 + b"]" * 4000, b'"%b' % LONG.encode(), b'["%b"' % LONG.encode(), b'["%b"] \r' % LONG.encode()],
     ids=["deep", "cut off", "open", "a return"],
 )
-def test_an_answer_that_cannot_be_read_is_still_an_answer(monkeypatch, odd, unparsed):
+def test_an_unreadable_response_is_still_a_response(monkeypatch, odd, unparsed):
     came, _ = call_through_gateway(
         monkeypatch, b'"result":{"content":[],"structuredContent":{"rows":%b}}' % odd, unparsed=unparsed
     )
     assert b'"id":"seven"' in came
 
 
-def test_names_that_are_written_with_escapes_are_found(monkeypatch):
+def test_names_with_json_escapes_are_found(monkeypatch):
     answer = b'"result":{"content":[{"type":"\\u0072esource_link","uri":"file:///a","name":"%b"}]}' % LONG.encode()
     came, _ = call_through_gateway(monkeypatch, answer)
     assert json.loads(came)["result"]["content"][0]["uri"] == "one+file:///a"
 
 
-def test_of_a_call_its_long_texts_pass_as_they_came(monkeypatch):
+def test_long_texts_of_a_call_pass_unchanged(monkeypatch):
     text = b"\\u0061" + LONG.encode()
     params = b'{"name":"one__f","arguments":{"a":"%b","b":[ 1.50 ]}}' % text
     line = b'{"jsonrpc":"2.0","id":7,"method":"tools/call","params":%b}\n' % params
@@ -154,7 +154,7 @@ def test_of_a_call_its_long_texts_pass_as_they_came(monkeypatch):
         assert (text in seen) is (message is not None)
 
 
-def test_what_was_put_into_a_call_passes_as_it_is(monkeypatch):
+def test_resolved_references_pass_unchanged(monkeypatch):
     rows = b'["%b", 1.50]' % LONG.encode()
     call = {"jsonrpc": "2.0", "id": 7, "method": "tools/call"}
     message = {**call, "params": {"name": "one__f", "arguments": {"rows": Spliced(rows)}}}
@@ -177,7 +177,7 @@ def test_what_was_put_into_a_call_passes_as_it_is(monkeypatch):
         (b"", b',"x":' + b"[" * 4000 + b"]" * 4000, False),
     ],
 )
-def test_an_answer_of_one_server_is_never_taken_for_anothers(monkeypatch, long, more, first):
+def test_a_response_of_one_server_is_never_used_for_another(monkeypatch, long, more, first):
     server = Server(b'"result":{"content":[{"type":"text","text":"%b"}]}%b' % (long, more), other_id_first=first)
     monkeypatch.setattr("coatcheck.proxy.gateway.gateway.make_connection", lambda _target: server)
     call = b'{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"one__f","arguments":{}}}\n'
@@ -215,8 +215,8 @@ def test_an_answer_of_one_server_is_never_taken_for_anothers(monkeypatch, long, 
 META = {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}
 
 
-class Modern(Server):
-    """One that is asked without sessions, and answers calls when it is told to."""
+class StatelessServer(Server):
+    """A stateless server that answers calls on command."""
 
     def send(self, line, message=None) -> None:
         asked = json.loads(line)
@@ -230,15 +230,15 @@ class Modern(Server):
 
 
 @pytest.mark.parametrize("text", [b"short", b"x" * 100_000, LONG.encode()], ids=["short", "longer", "long"])
-def test_of_servers_that_many_clients_share_none_answers_what_another_was_asked(monkeypatch, text):
-    servers = {"good": Modern(b""), "evil": Modern(b"")}
+def test_responses_of_shared_servers_are_not_mixed_up(monkeypatch, text):
+    servers = {"good": StatelessServer(b""), "evil": StatelessServer(b"")}
     monkeypatch.setattr("coatcheck.proxy.gateway.gateway.make_connection", servers.get)
 
     def call(name: str, request_id: str) -> dict:
         params = {"name": name, "arguments": {}, "_meta": META}
         return {"jsonrpc": "2.0", "id": request_id, "method": "tools/call", "params": params}
 
-    def calls_of(server: Modern) -> list[int]:
+    def calls_of(server: StatelessServer) -> list[int]:
         return [asked["id"] for asked in server.seen if asked["method"] == "tools/call"]
 
     async def scenario() -> None:
@@ -267,8 +267,8 @@ ASKED = {"jsonrpc": "2.0", "id": 7, "method": "tools/call"}
 ROWS = [{"id": number, "name": f"user {number}"} for number in range(60_000)]
 
 
-class Silent(Server):
-    """One that answers when it is told to."""
+class ServerOnCommand(Server):
+    """A server that answers on command."""
 
     def start(self, on_message, on_end, on_pressure) -> None:
         self.on_message, self.on_end = on_message, on_end
@@ -278,7 +278,7 @@ class Silent(Server):
 
 
 class IgnoringListener:
-    """Ignores what a member reports."""
+    """Ignores all events of a member."""
 
     def on_message(self, *_) -> None:
         pass
@@ -286,9 +286,9 @@ class IgnoringListener:
     on_pressure = on_state_change = on_message
 
 
-def running(links: list[Silent]) -> Upstream:
-    def make_connection() -> Silent:
-        links.append(Silent(b""))
+def running(links: list[ServerOnCommand]) -> Upstream:
+    def make_connection() -> ServerOnCommand:
+        links.append(ServerOnCommand(b""))
         return links[-1]
 
     member = Upstream("one", make_connection, IgnoringListener())
@@ -297,9 +297,9 @@ def running(links: list[Silent]) -> Upstream:
     return member
 
 
-def test_an_answer_that_came_before_its_server_ended_is_not_lost():
+def test_a_response_that_arrived_before_its_server_exited_is_not_lost():
     async def scenario() -> None:
-        links: list[Silent] = []
+        links: list[ServerOnCommand] = []
         member = running(links)
         asking = asyncio.ensure_future(member.ask("tools/list", {}))
         await until(lambda: links[0].seen, "it was asked")
@@ -314,11 +314,11 @@ def test_an_answer_that_came_before_its_server_ended_is_not_lost():
 
 
 @pytest.mark.parametrize("ends", ["goes away", "is cancelled"])
-def test_what_was_asked_of_a_server_goes_to_no_later_one(monkeypatch, ends):
+def test_a_request_is_not_sent_to_a_restarted_server(monkeypatch, ends):
     monkeypatch.setattr(yield_budget, "PAUSE_AFTER", 0.0)
 
     async def scenario() -> None:
-        links: list[Silent] = []
+        links: list[ServerOnCommand] = []
         member = running(links)
         asking = asyncio.ensure_future(member.pass_on(ASKED, {"name": "f", "arguments": {"rows": ROWS * 4}}))
         await checkpoint()

@@ -1,4 +1,4 @@
-"""What a call used is freed when it has ended, and not only when the next one comes."""
+"""The objects of a call are freed when it ends, and not only at the next call."""
 
 import gc
 import sys

@@ -1,4 +1,4 @@
-"""Hosts by their name, with and without views, in both revisions: each gets the form of a result that the rules say."""
+"""Hosts by name, with and without views, with both protocols: each gets the documented form of a result."""
 
 import contextlib
 import json
@@ -35,7 +35,7 @@ WHOLE_FROM = {
     ("goose", True): {"dashboard", "rows"},
     ("something unknown", True): {"dashboard", "rows"},
 }
-"""By the client's name and whether it shows views: the tools whose `structuredContent` it gets whole."""
+"""The tools whose `structuredContent` a client gets whole, by its name and whether it shows views."""
 
 
 @contextlib.contextmanager
@@ -117,17 +117,17 @@ async def test_at_a_fastmcp_server(mode):
 
 
 @pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
-async def test_the_call_of_a_view_that_was_just_opened_gets_the_content_whole_too(mode, url):
+async def test_the_first_call_of_an_opened_view_gets_the_whole_content_too(mode, url):
     async with client_to(wrap_on_stdio("--url", url), mode, "a host", apps=True) as client:
         await client.list_tools()
 
         async def content() -> str:
             return "".join(block.text for block in (await client.call_tool("dashboard", {})).content)
 
-        assert (await content()).startswith("@obj_")  # the model's
+        assert (await content()).startswith("@obj_")  # of the model
         for _ in range(3):
             await client.read_resource("ui://views/rows.html")
-        assert json.loads(await content()) == ROWS  # the view's
+        assert json.loads(await content()) == ROWS  # of the view
         assert (await content()).startswith("@obj_")
 
 

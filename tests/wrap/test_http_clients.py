@@ -1,4 +1,4 @@
-"""Wrapped servers over streamable HTTP, many clients at once, in both eras."""
+"""Wrapped servers over streamable HTTP, with concurrent clients and both protocols."""
 
 import contextlib
 import hashlib
@@ -79,7 +79,7 @@ async def test_everything_passes_over_http(command_url, url_url, upstream, mode)
             await client.call_tool("steps", {}, progress_callback=on_progress)
             assert progress == [1, 2, 3]
             await client.call_tool("logs", {})
-            assert logged == ["a word for the log"]
+            assert logged == ["a message for the log"]
             assert (await client.read_resource("demo://people/Ann")).contents[0].text == "This is Ann."
             assert (await client.get_prompt("summary", {"subject": "it"})).messages[0].content.text == "Summarise it."
             with pytest.raises(MCPError):
@@ -100,7 +100,7 @@ async def test_everything_passes_over_http(command_url, url_url, upstream, mode)
     ],
 )
 async def test_20_mb_pass_over_http_in_both_directions(never_url, never_url_url, upstream, mode):
-    """The client of the SDK takes no events of more than 1 MB, and its server no bodies of more than 4 MB."""
+    """The SDK's client accepts events up to 1 MB, and its server bodies up to 4 MB."""
     size = 20_000_000
     text = ("line of text\n" * (size // 13 + 1))[:size]
     url = never_url if upstream == "command" else never_url_url
@@ -119,7 +119,7 @@ MODERN = {
 
 
 @pytest.mark.parametrize("declared", [True, False])
-async def test_a_body_over_the_bound_is_refused_with_what_to_do(command_url, declared):
+async def test_a_body_over_the_limit_is_refused_with_a_suggestion(command_url, declared):
     async def parts():
         for _ in range(65):
             yield b" " * (1 << 20)
@@ -132,7 +132,7 @@ async def test_a_body_over_the_bound_is_refused_with_what_to_do(command_url, dec
     assert "object_store_put" in answer.json()["error"]["message"]
 
 
-async def test_a_client_that_goes_away_within_a_body_is_no_event():
+async def test_a_client_that_disconnects_within_a_body_causes_no_error():
     with wrapped_over_http(*COMMAND) as (_, url, log):
         host, port = httpx2.URL(url).host, httpx2.URL(url).port
         for headers in (MODERN, {**MODERN, "mcp-protocol-version": "2025-11-25"}):
@@ -146,7 +146,7 @@ async def test_a_client_that_goes_away_within_a_body_is_no_event():
 
 
 @pytest.mark.parametrize("upstream", ["command", "url"])
-async def test_clients_that_use_the_same_ids_and_tokens_hear_nothing_of_each_other(command_url, url_url, upstream):
+async def test_clients_with_the_same_ids_and_progress_tokens_are_isolated(command_url, url_url, upstream):
     heard = {}
 
     async def ask(tool, arguments):
@@ -180,7 +180,7 @@ async def test_clients_that_use_the_same_ids_and_tokens_hear_nothing_of_each_oth
 
 
 @pytest.mark.parametrize("upstream", ["command", "url"])
-async def test_long_calls_pass_and_are_opened_where_they_must_be(command_url, url_url, upstream):
+async def test_long_calls_pass_and_are_parsed_only_if_needed(command_url, url_url, upstream):
     long, url = "x" * 200_000, command_url if upstream == "command" else url_url
     with anyio.fail_after(60):
         async with httpx2.AsyncClient(timeout=60) as http:
@@ -209,7 +209,7 @@ async def test_long_calls_pass_and_are_opened_where_they_must_be(command_url, ur
             assert (refused.status_code, refused.json()["error"]["code"]) == (400, -32020)
 
 
-async def test_a_greeting_in_a_revision_that_has_none_is_refused_and_changes_nothing(url_url):
+async def test_initialize_in_a_stateless_revision_is_refused_and_has_no_effect(url_url):
     meta = {"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}
     body = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"_meta": meta}}
     async with httpx2.AsyncClient(timeout=60) as http:
@@ -220,7 +220,7 @@ async def test_a_greeting_in_a_revision_that_has_none_is_refused_and_changes_not
 
 
 async def open_raw_connection(http, url, mode):
-    """Open a connection by hand; gives what calls a tool."""
+    """Open a connection without the SDK; returns a function that calls a tool."""
     version = "2026-07-28" if mode == "auto" else "2025-11-25"
     headers = {"accept": "application/json, text/event-stream", "mcp-protocol-version": version}
 
@@ -247,7 +247,7 @@ async def open_raw_connection(http, url, mode):
     return call
 
 
-async def test_each_session_has_a_server_of_its_own_and_requests_without_session_share_one(command_url):
+async def test_each_session_has_its_own_server_and_requests_without_a_session_share_one(command_url):
     async def process_of(mode: str, found: list[str]) -> None:
         async with Client(command_url, mode=mode) as client:
             found.append(text_of(await client.call_tool("process", {})))
@@ -261,7 +261,7 @@ async def test_each_session_has_a_server_of_its_own_and_requests_without_session
         assert len(set(found)) == number
 
 
-async def test_the_server_of_a_session_ends_with_it(command_url):
+async def test_the_server_of_a_session_exits_with_it(command_url):
     with anyio.fail_after(60):
         async with Client(command_url, mode="legacy") as client:
             process = int(text_of(await client.call_tool("process", {})))
@@ -270,7 +270,7 @@ async def test_the_server_of_a_session_ends_with_it(command_url):
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_answers_go_to_who_asked(command_url, mode):
+async def test_responses_go_to_the_requesting_client(command_url, mode):
     async def ask(number: int) -> None:
         async with Client(command_url, mode=mode) as client:
             for _ in range(5):
@@ -324,8 +324,8 @@ async def test_with_authentication_users_never_see_each_others_objects(tmp_path,
             assert reference not in text_of(await bob.call_tool("object_store_list", {}))
             with pytest.raises(MCPError):
                 await bob.read_resource(f"coatcheck://objects/{reference[1:]}")
-        async with httpx2.AsyncClient() as nobody:
-            refused = await nobody.post(url, json={"jsonrpc": "2.0", "id": 1, "method": "ping"})
+        async with httpx2.AsyncClient() as anonymous:
+            refused = await anonymous.post(url, json={"jsonrpc": "2.0", "id": 1, "method": "ping"})
             assert refused.status_code == 401
 
 
@@ -342,7 +342,7 @@ async def test_a_cancelled_call_is_cancelled_at_the_server(tmp_path, mode):
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_a_server_that_dies_is_reported_and_the_next_client_gets_a_new_one(mode):
+async def test_a_crashed_server_is_reported_and_the_next_client_gets_a_new_one(mode):
     with wrapped_over_http(*COMMAND) as (_, url, _log), anyio.fail_after(60):
         async with Client(url, mode=mode) as client:
             with pytest.raises(MCPError, match="exit code 3"):
@@ -352,10 +352,10 @@ async def test_a_server_that_dies_is_reported_and_the_next_client_gets_a_new_one
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_no_process_is_left_when_it_is_asked_to_end(mode):
+async def test_no_process_is_left_after_a_stop_signal(mode):
     with wrapped_over_http(*COMMAND) as (proxy, url, _log), anyio.fail_after(60):
         async with httpx2.AsyncClient(timeout=30) as http:
-            # A client that stays: nobody ends its session in an orderly way.
+            # A client that stays connected, so that its session is not closed.
             client = Client(streamable_http_client(url, http_client=http, terminate_on_close=False), mode=mode)
             async with client:
                 process = int(text_of(await client.call_tool("process", {})))
@@ -364,11 +364,11 @@ async def test_no_process_is_left_when_it_is_asked_to_end(mode):
         await until_ended(process)
 
 
-async def test_a_server_of_the_older_revisions_says_so_to_a_client_that_speaks_the_new_one_alone():
+async def test_a_legacy_server_is_reported_to_a_client_that_supports_only_the_stateless_protocol():
     old = [FEATURES[0], str(HERE / "special_server.py")]
     with wrapped_over_http("--", *old) as (_, url, _log), anyio.fail_after(60):
         async with Client(url, mode="auto") as client:
-            # One that speaks both is led to the older one and misses nothing.
+            # A client that supports both negotiates the older one and loses nothing.
             assert client.protocol_version == "2025-11-25"
             assert "echo" in {tool.name for tool in (await client.list_tools()).tools}
         async with Client(url, mode="2026-07-28") as client:
@@ -376,7 +376,7 @@ async def test_a_server_of_the_older_revisions_says_so_to_a_client_that_speaks_t
                 await client.list_tools()
 
 
-def test_an_address_that_others_reach_must_be_meant():
+def test_an_address_reachable_from_outside_needs_an_explicit_flag():
     command = [*WRAP, "--transport", "streamable-http", "--host", "0.0.0.0", *COMMAND]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=30)
     assert ended.returncode == 1

@@ -35,7 +35,7 @@ def test_a_large_structured_result_is_replaced_in_both_places_and_fits_the_widen
         jsonschema.validate({"result": [{"id": "seven"}]}, schema)
 
 
-def test_small_blocks_and_pictures_stay_and_blobs_and_links_become_lines(connect):
+def test_small_blocks_and_images_stay_and_blobs_and_links_become_lines(connect):
     answer = connect().call("mixed")
     content = answer["result"]["content"]
     assert content[0] == {"type": "text", "text": "small"}
@@ -49,7 +49,7 @@ def test_small_blocks_and_pictures_stay_and_blobs_and_links_become_lines(connect
     assert len(shown) <= 4_000
 
 
-def test_a_large_picture_becomes_a_line_with_media_type_size_and_hash(connect):
+def test_a_large_image_becomes_a_line_with_media_type_size_and_hash(connect):
     answer = connect().call("picture", size=2_000_000)
     shown = texts(answer)
     assert answer["result"]["content"][0]["text"] == "a picture"
@@ -81,7 +81,7 @@ def test_the_large_result_of_a_task_is_kept_too(connect):
     assert len(block["text"]) <= 4_000
 
 
-def test_a_string_parameter_gets_the_text_and_a_list_the_items(connect):
+def test_a_string_parameter_receives_the_text_and_a_list_parameter_the_items(connect):
     client = connect()
     client.call("text", size=13_000)
     client.call("object_store_put", value=list(range(5_000)))
@@ -89,7 +89,7 @@ def test_a_string_parameter_gets_the_text_and_a_list_the_items(connect):
     assert json.loads(texts(answer)) == {"text": ["str", 13_000], "numbers": ["list", 10]}
 
 
-def test_a_reference_before_any_list_was_asked_for_is_checked_against_the_schema(connect):
+def test_a_reference_before_any_tools_list_is_checked_against_the_schema(connect):
     client = connect()
     client.call("object_store_put", value=["one", "two"])
     answer = client.call("measure", numbers="@obj_001")
@@ -106,7 +106,7 @@ def test_a_reference_to_nothing_is_an_error_for_the_model_and_an_escaped_one_is_
     assert json.loads(texts(client.call("echo", a="@@obj_404", b="@alice"))) == {"a": "@obj_404", "b": "@alice"}
 
 
-def test_input_schemas_welcome_references_and_our_tools_come_on_the_last_page(connect):
+def test_input_schemas_advertise_references_and_our_tools_are_on_the_last_page(connect):
     client = connect()
     first = client.ask("tools/list")["result"]
     assert not any(tool["name"].startswith("object_store") for tool in first["tools"])
@@ -123,7 +123,7 @@ def test_input_schemas_welcome_references_and_our_tools_come_on_the_last_page(co
 
 def test_a_tool_of_the_server_keeps_its_name_and_ours_gets_another(connect):
     client = connect()
-    # Before any list was asked for, too.
+    # Also before the first list.
     assert texts(client.call("object_store_list")) == "the server's own"
     tools = tools_of(client)
     assert tools["object_store_list"]["description"] == "Not coatcheck's"
@@ -131,7 +131,7 @@ def test_a_tool_of_the_server_keeps_its_name_and_ours_gets_another(connect):
     assert "@obj_001" in texts(client.call("coatcheck_object_store_list"))
 
 
-def test_our_own_tools_answer_without_the_server_and_say_what_is_wrong(connect):
+def test_our_tools_answer_without_the_server_and_report_errors(connect):
     client = connect()
     client.call("text", size=13_000)
     assert "line of text" in texts(client.call("object_store_slice", object_id="@obj_001", start=0, end=2))
@@ -140,7 +140,7 @@ def test_our_own_tools_answer_without_the_server_and_say_what_is_wrong(connect):
     assert "object_id" in texts(refused)
 
 
-def test_instructions_speak_of_references_and_a_server_without_tools_gets_none(connect):
+def test_instructions_mention_references_except_for_a_server_without_tools(connect):
     hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
     with_tools = connect().ask("initialize", hello)["result"]
     assert with_tools["instructions"].startswith("Be kind.\n\n")
@@ -150,7 +150,7 @@ def test_instructions_speak_of_references_and_a_server_without_tools_gets_none(c
     assert "object_store_get" not in tools_of(client)
 
 
-def test_a_modern_request_gets_a_complete_answer_of_ours(connect):
+def test_our_tools_answer_a_stateless_request_completely(connect):
     meta = {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}
     params = {"name": "object_store_put", "arguments": {"value": 1}, "_meta": meta}
     assert connect().ask("tools/call", params)["result"]["resultType"] == "complete"

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 COMMAND = ["--", *FEATURES, "stdio"]
 
 
-async def test_limits_never_and_always_go_by_the_tools_name():
+async def test_limits_never_keep_and_always_keep_depend_on_the_tool_s_name():
     flags = ["--tool-limits", "te*=500", "--inline-limit", "9000", "--never-keep", "rows", "--always-keep", "proc*"]
     with anyio.fail_after(60):
         async with Client(wrap_on_stdio(*flags, *COMMAND)) as client:
@@ -39,7 +39,7 @@ async def test_limits_never_and_always_go_by_the_tools_name():
             assert text_of(await client.call_tool("length", {"value": reference_in(note)})) == str(len(number))
 
 
-async def test_the_general_limit_holds_where_no_pattern_does():
+async def test_the_general_limit_applies_to_tools_without_a_pattern():
     long = "sesame" * 1_400
     with anyio.fail_after(60):
         async with Client(wrap_on_stdio("--inline-limit", "9000", *COMMAND, LONG=long)) as client:
@@ -48,7 +48,7 @@ async def test_the_general_limit_holds_where_no_pattern_does():
             assert text_of(await client.call_tool("variable", {"name": "LONG"})).startswith("@obj_")
 
 
-async def test_limits_in_tokens_hold_for_text_with_fewer_than_four_characters_in_a_token():
+async def test_limits_in_tokens_apply_to_text_with_fewer_than_four_characters_per_token():
     prose = "The quick brown fox jumps over the lazy dog while nobody looks. " * 30  # 4.6 characters a token
     with anyio.fail_after(60):
         async with Client(wrap_on_stdio("--limits-in-tokens", "--inline-limit", "500", *COMMAND, LONG=prose)) as client:
@@ -74,21 +74,21 @@ async def test_results_of_calls_made_concurrently_stay_within_a_common_budget(fl
             whole = [text for text in seen if text.startswith("line")]
             assert 0 < len(whole) <= budget // 3_500
             assert all(len(text) <= 1_000 for text in seen if text not in whole)
-            # What is left out is kept, and a later call has a budget of its own.
+            # Omitted results are kept, and a later call has a new budget.
             assert all(text.startswith("@obj_") for text in seen if text not in whole)
-            await until(lambda: is_unchanged(client), "a later call has a budget of its own", interval=2 * WINDOW)
+            await until(lambda: is_unchanged(client), "a later call has a new budget", interval=2 * WINDOW)
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_over_http_too(mode):
+async def test_concurrent_calls_over_http_share_a_budget_too(mode):
     with wrapped_over_http("--round-limit", "6000", *COMMAND) as (_, url, _log), anyio.fail_after(60):
         async with Client(url, mode=mode) as client:
             assert await count_unchanged(client) == 1
-            await until(lambda: is_unchanged(client), "a later call has a budget of its own", interval=2 * WINDOW)
+            await until(lambda: is_unchanged(client), "a later call has a new budget", interval=2 * WINDOW)
 
 
 @pytest.mark.parametrize(("mode", "whole"), [("auto", 6), ("legacy", 1)])
-async def test_strangers_over_a_network_share_no_budget_but_a_session_does(mode, whole):
+async def test_anonymous_callers_share_no_budget_but_calls_of_a_session_do(mode, whole):
     flags = ["--host", "0.0.0.0", "--unprotected", "--round-limit", "6000"]
     with wrapped_over_http(*flags, *COMMAND) as (_, url, _log), anyio.fail_after(60):
         async with Client(url.replace("0.0.0.0", "127.0.0.1"), mode=mode) as client:
@@ -100,7 +100,7 @@ async def is_unchanged(client) -> bool:
 
 
 async def count_unchanged(client) -> int:
-    """Call a tool six times at once; give the number of results that came whole."""
+    """Make six concurrent calls; return the number of complete results."""
     seen = []
 
     async def call() -> None:
@@ -113,7 +113,7 @@ async def count_unchanged(client) -> int:
     return sum(text.startswith("line") for text in seen)
 
 
-async def test_variables_say_what_flags_do_not():
+async def test_variables_set_limits_without_flags():
     variables = {"COATCHECK_TOOL_LIMITS": "te*=500", "COATCHECK_NEVER_KEEP": "rows", "COATCHECK_ALWAYS_KEEP": "proc*"}
     with anyio.fail_after(60):
         async with Client(wrap_on_stdio(*COMMAND, **variables)) as client:
@@ -124,7 +124,7 @@ async def test_variables_say_what_flags_do_not():
             assert text_of(await client.call_tool("text", {"size": 3_000})).startswith("line")
 
 
-async def test_object_tools_that_are_left_out_are_named_nowhere():
+async def test_object_tools_that_are_left_out_are_not_mentioned():
     flags = ["--object-tools", "query,list", "--tool-prefix", "kept_", "--filter-argument", "off"]
     with anyio.fail_after(60):
         async with Client(wrap_on_stdio(*flags, *COMMAND)) as client:
@@ -145,7 +145,7 @@ async def test_object_tools_that_are_left_out_are_named_nowhere():
     assert not [text for text in read if re.search(r"object_store_|kept_(get|slice|grep|sed|put|delete)|_filter", text)]
 
 
-async def test_a_handshake_reports_what_settings_say_wherever_they_stand(tmp_path):
+async def test_instructions_follow_the_settings_from_every_source(tmp_path):
     async def call_text(*flags, **variables):
         async with Client(wrap_on_stdio(*flags, *COMMAND, **variables)) as client:
             return client.instructions.partition("\n\n")[2]
@@ -160,7 +160,7 @@ async def test_a_handshake_reports_what_settings_say_wherever_they_stand(tmp_pat
         assert "Look closer" not in await call_text("--config", str(config))
 
 
-async def test_without_a_round_limit_each_result_stands_for_itself():
+async def test_without_a_round_limit_results_are_independent():
     with anyio.fail_after(60):
         async with Client(wrap_on_stdio("--round-limit", "0", *COMMAND)) as client:
             for _ in range(10):
@@ -177,7 +177,7 @@ async def test_without_a_round_limit_each_result_stands_for_itself():
         ("--object-store-ttl", "long", "valid number"),
     ],
 )
-def test_a_limit_that_is_none_is_refused_before_the_server_starts(flag, given, message):
+def test_an_invalid_limit_is_refused_before_the_server_starts(flag, given, message):
     command = [*WRAP, f"{flag}={given}", "--", "cat"]
     ended = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=30)
     assert ended.returncode == 2
@@ -192,7 +192,7 @@ def test_a_negative_limit_is_refused():
     assert "inline_limit" in ended.stderr
 
 
-def test_a_server_that_lists_new_names_each_time_is_remembered_within_a_bound(monkeypatch):
+def test_the_remembered_tools_of_a_server_are_bounded(monkeypatch):
     monkeypatch.setattr("coatcheck.calls.interceptor.MAX_TOOLS", 100)
     interceptor = Interceptor(Explorer(ObjectStore(InMemoryBackend())))
     for number in range(1_000):

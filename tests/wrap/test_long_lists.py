@@ -27,7 +27,7 @@ HELLO = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"na
 
 @contextlib.asynccontextmanager
 async def count_turns():
-    """Count the turns that another task gets; gives a function that tells how many there were."""
+    """Count the iterations of another task; yields a function that returns the count."""
     turns = 0
 
     async def count() -> None:
@@ -42,16 +42,16 @@ async def count_turns():
     counting.cancel()
 
 
-async def test_other_tasks_have_turns_while_tools_are_rewritten(monkeypatch):
+async def test_other_tasks_run_while_tools_are_rewritten(monkeypatch):
     monkeypatch.setattr(yield_budget, "PAUSE_AFTER", 0.0)
     interceptor = Container(settings=Settings()).proxy_interceptor()
     for encoded in (False, True):
         async with count_turns() as turns:
             await interceptor.tools_list({"tools": TOOLS[:100]}, encoded=encoded)
-            assert turns() >= 2 * 100  # as each is remembered, and as each is rewritten
+            assert turns() >= 2 * 100  # when tools are remembered, and when they are rewritten
 
 
-async def test_other_tasks_have_turns_while_a_gateway_renames_entries(monkeypatch):
+async def test_other_tasks_run_while_a_gateway_renames_entries(monkeypatch):
     monkeypatch.setattr(yield_budget, "PAUSE_AFTER", 0.0)
     upstream = Upstream("one", lambda: None, None)
     upstream.state, upstream.handshake_result = State.RUNNING, {"capabilities": {"tools": {}}}
@@ -79,14 +79,14 @@ def check(tools: list[dict], resources: list[dict]) -> None:
 
 
 @pytest.mark.parametrize("way", ["stdio", "gateway"])
-def test_a_long_list_arrives_whole(connect, way, tmp_path):
+def test_a_long_list_arrives_completely(connect, way, tmp_path):
     client = connect(wrapped=False, command=[*WRAP, *command_behind(way, tmp_path)])
     client.ask("initialize", HELLO)
     check(client.ask("tools/list")["result"]["tools"], client.ask("resources/list")["result"]["resources"])
 
 
 @pytest.mark.parametrize("way", ["http", "http gateway", "sessionless http"])
-def test_a_long_list_arrives_whole_over_http(way, tmp_path):
+def test_a_long_list_arrives_completely_over_http(way, tmp_path):
     headers = {"accept": "application/json, text/event-stream", "mcp-protocol-version": HELLO["protocolVersion"]}
 
     def ask(method: str, params: dict) -> dict:
@@ -109,7 +109,7 @@ LINE = b'{"jsonrpc":"2.0","id":7,"result":{"contents":[{"uri":"x","text":"%b"}%b
 @pytest.mark.parametrize(
     ("more", "accepted"), [(b"", True), (b"]", False), (b", " + b"[" * 400 + b"]" * 400, False), (b", NaN", False)]
 )
-async def test_a_long_response_over_http_is_written_as_it_came_if_strict_clients_accept_it(more, accepted):
+async def test_a_long_response_over_http_is_unchanged_if_strict_clients_accept_it(more, accepted):
     response = encoded_response(LINE % (b"x" * 2_000_000, more))
     assert isinstance(response, EncodedResponse)
     checked = await response.checked()
@@ -120,7 +120,7 @@ async def test_a_long_response_over_http_is_written_as_it_came_if_strict_clients
         assert json.loads(checked.model_dump_json(by_alias=True))["result"]["contents"][0]["uri"] == "x"
 
 
-async def test_a_malformed_entry_of_one_server_costs_no_list_of_the_others(caplog):
+async def test_a_malformed_entry_of_one_server_does_not_affect_the_lists_of_others(caplog):
     upstreams = [Upstream(name, lambda: None, None) for name in ("odd", "fine")]
     for upstream in upstreams:
         upstream.state, upstream.handshake_result = State.RUNNING, {"capabilities": {"tools": {}, "resources": {}}}

@@ -6,7 +6,7 @@ from coatcheck.proxy.front.sessionless_requests import application_of
 from coatcheck.proxy.jsonrpc import parse
 
 
-def test_integers_of_any_size_and_lone_surrogates_survive():
+def test_integers_of_any_size_and_lone_surrogates_are_preserved():
     line = b'{"a":123456789012345678901234567890,"b":"\\ud800"}'
     assert parse(line) == {"a": 123456789012345678901234567890, "b": "\ud800"}
     assert parse(b"{nonsense") is None
@@ -16,13 +16,13 @@ def test_the_server_starts_before_anything_slow_is_imported():
     slow = {"mcp", "typer", "pydantic", "jsonschema", "asyncio", "orjson", "dependency_injector"}
     code = f"import sys, coatcheck.proxy.upstreams.process; print(sorted({slow} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"[]\n"
-    # Nor before the client's handshake is passed on and answered.
+    # Nor before the client's handshake is forwarded and answered.
     slow -= {"typer", "asyncio", "orjson"}
     code = f"import sys, coatcheck.cli.app, coatcheck.cli.wrap_runner; print(sorted({slow} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"[]\n"
 
 
-def test_what_is_remembered_of_an_application_is_bounded():
+def test_the_remembered_client_information_is_bounded():
     def application_call(info):
         return application_of({"method": "tools/call", "params": {"_meta": {CLIENT_INFO: info}}})
 
@@ -32,5 +32,5 @@ def test_what_is_remembered_of_an_application_is_bounded():
     assert application_call({"name": 10**5_000, "version": {"a": 1}}) == (
         "",
         "",
-    )  # Python refuses to write out such a number
+    )  # Python refuses to convert such a number
     assert application_call("desk") == ()

@@ -24,7 +24,7 @@ TOOLS = [
 ROWS = "[" + ",".join(f'{{"a":{number}}}' for number in range(3000)) + "]"
 
 
-async def test_previews_and_our_tools_name_the_tool_as_it_is_listed():
+async def test_previews_and_our_tools_use_the_listed_tool_name():
     interceptor = Container(settings=Settings()).proxy_interceptor()
     listed = await interceptor.tools_list({"tools": TOOLS})
     names = [tool["name"] for tool in listed["tools"]]
@@ -53,7 +53,7 @@ def tools_called_in(preview: str) -> set[str]:
     return set(re.findall(r"(\w*object_store_\w+)\(", preview))
 
 
-def test_they_do_so_for_a_client_that_has_not_listed_the_tools(connect):
+def test_the_listed_name_is_used_before_the_client_lists_the_tools(connect):
     client = connect(wrapped=False, command=[*WRAP, "--", *SERVER])
 
     def call(tool: str) -> str:
@@ -61,7 +61,7 @@ def test_they_do_so_for_a_client_that_has_not_listed_the_tools(connect):
 
     hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
     client.ask("initialize", hello)
-    client.ask("resources/read", {"uri": "coatcheck://objects/obj_none"})  # all is imported then
+    client.ask("resources/read", {"uri": "coatcheck://objects/obj_none"})  # everything is imported by then
     assert call("small") == "small"
     assert call("listed") == "0"
     for _ in range(2):
@@ -71,7 +71,7 @@ def test_they_do_so_for_a_client_that_has_not_listed_the_tools(connect):
 
 
 @pytest.mark.parametrize("way", ["stdio", "http", "sessionless http"])
-async def test_they_do_so_for_a_client_that_has_listed_the_first_page(way):
+async def test_the_listed_name_is_used_after_the_client_lists_the_first_page(way):
     with anyio.fail_after(60), wrapped(way, "--", *SERVER) as connect:
         async with Client(connect(), mode="legacy") as client:
             await client.list_tools()
@@ -79,10 +79,12 @@ async def test_they_do_so_for_a_client_that_has_listed_the_first_page(way):
                 called = tools_called_in(text_of(await client.call_tool("big", {})))
                 assert called
                 assert called <= OURS
-            assert text_of(await client.call_tool("listed", {})) == "3"  # a page for the client, both once for us
+            assert (
+                text_of(await client.call_tool("listed", {})) == "3"
+            )  # one page for the client, both pages once for coatcheck
 
 
-async def test_a_result_waits_once_for_a_server_that_lists_nothing(monkeypatch):
+async def test_only_one_result_waits_for_a_server_that_does_not_list_its_tools(monkeypatch):
     monkeypatch.setattr(list_prefetch, "RESULT_TIMEOUT", 0.01)
     asked: list[str] = []
     prefetch = ToolListPrefetch(OwnRequests(lambda _line, message: asked.append(message["method"]), PendingRequests()))

@@ -38,7 +38,7 @@ ATTACHED_COMMAND = [PYTHON, "-W", "ignore", "-c", ATTACHED]
 
 
 async def assert_single_coatcheck(client) -> None:
-    """A large result is kept once, its reference works in the next call, our tools are listed once."""
+    """Check that a large result is kept once, its reference works in the next call, and our tools are listed once."""
     names = [tool.name for tool in (await client.list_tools()).tools]
     own = [name for name in names if "object_store_get" in name]
     assert own == ["object_store_get"]
@@ -57,7 +57,7 @@ async def assert_single_coatcheck(client) -> None:
     [(PLAIN, 2), (ATTACHED_COMMAND, 1), (ATTACHED_COMMAND, 3)],
     ids=["plain-2", "attached-1", "attached-3"],
 )
-async def test_of_several_in_a_row_one_does_the_work(mode, wraps, server):
+async def test_of_several_nested_coatchecks_one_does_the_work(mode, wraps, server):
     command = server
     for _ in range(wraps):
         command = [*WRAP, "--", *command]
@@ -67,7 +67,7 @@ async def test_of_several_in_a_row_one_does_the_work(mode, wraps, server):
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_a_fastmcp_server_steps_back(mode):
+async def test_an_attached_fastmcp_server_defers_to_the_outer_coatcheck(mode):
     program = ATTACHED.replace("from mcp.server.mcpserver import MCPServer", "from fastmcp import FastMCP as MCPServer")
     command = [PYTHON, "-W", "ignore", "-c", program]
     with anyio.fail_after(120):
@@ -78,15 +78,15 @@ async def test_a_fastmcp_server_steps_back(mode):
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 @pytest.mark.parametrize("flags", [[], ["--stateless"]], ids=["sessions", "stateless"])
-async def test_one_behind_a_url_steps_back(mode, flags):
+async def test_a_coatcheck_behind_a_url_defers_to_the_outer_one(mode, flags):
     with anyio.fail_after(120), wrapped_over_http(*flags, "--", *PLAIN) as (_process, url, _log):
         async with Client(wrap_on_stdio("--url", url), mode=mode) as client:
             await assert_single_coatcheck(client)
-        async with Client(url, mode=mode) as client:  # without one in front it works as before
+        async with Client(url, mode=mode) as client:  # without an outer coatcheck it works as usual
             await assert_single_coatcheck(client)
 
 
-async def test_three_in_a_row_over_http_that_share_a_store_do_the_work_once_also_as_members_of_a_gateway(tmp_path):
+async def test_three_nested_coatchecks_over_http_with_a_shared_store_do_the_work_once_also_in_a_gateway(tmp_path):
     shared = {"COATCHECK_OBJECT_STORE_BACKEND": "sqlite", "COATCHECK_SQLITE_PATH": str(tmp_path / "objects.sqlite")}
     servers = tmp_path / "servers.json"
     with (
@@ -132,7 +132,7 @@ async def test_a_server_that_keeps_objects_itself_is_passed_through():
             assert "3" in text_of(got)
 
 
-async def test_behind_a_gateway_such_a_server_gets_the_ids_that_only_it_knows(tmp_path):
+async def test_in_a_gateway_a_server_that_keeps_objects_receives_its_own_ids(tmp_path):
     servers = tmp_path / "servers.json"
     entries = {name: {"command": each[0], "args": each[1:]} for name, each in {"keeper": SERVE, "plain": PLAIN}.items()}
     servers.write_text(json.dumps({"mcpServers": entries}))
@@ -149,8 +149,8 @@ async def test_behind_a_gateway_such_a_server_gets_the_ids_that_only_it_knows(tm
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 @pytest.mark.parametrize("server", [ATTACHED_COMMAND, [*WRAP, "--", *PLAIN]], ids=["attached", "wrapped"])
-async def test_a_reference_before_any_list_leaves_our_tools_their_names(mode, server):
-    """We list the tools ourselves then: the server must step back in that list too."""
+async def test_a_reference_before_any_tools_list_keeps_the_names_of_our_tools(mode, server):
+    """coatcheck lists the tools itself then: the server must defer to it in that list too."""
     with anyio.fail_after(120):
         async with Client(wrap_on_stdio("--", *server), mode=mode) as client:
             reference = reference_in(text_of(await client.call_tool("rows", {"count": 2_000})))
@@ -185,8 +185,8 @@ server.run()
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_decorated_functions_take_the_references_that_only_they_know(mode, tmp_path):
-    """They cannot announce themselves: no part of the server is attached."""
+async def test_decorated_functions_receive_their_own_references(mode, tmp_path):
+    """Decorated functions cannot announce themselves, because nothing is attached to the server."""
     servers = tmp_path / "servers.json"
     decorated = [PYTHON, "-W", "ignore", "-c", DECORATED]
     entries = {

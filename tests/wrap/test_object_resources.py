@@ -28,12 +28,12 @@ async def test_the_exact_original_is_read_as_a_resource(mode):
             assert json.loads(read.text)["content"][0]["mimeType"] == "image/png"
             with pytest.raises(MCPError, match="obj_nothing"):
                 await client.read_resource("coatcheck://objects/obj_nothing")
-            # The server's own go on as before.
+            # The server's own resources still work.
             assert (await client.read_resource("demo://greeting")).contents[0].text == "Hello."
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_templates_mention_stored_objects_beside_the_servers_own(mode):
+async def test_templates_of_stored_objects_are_listed_with_those_of_the_server(mode):
     with anyio.fail_after(60):
         async with Client(wrap_on_stdio(*COMMAND), mode=mode) as client:
             templates = [entry.uri_template for entry in (await client.list_resource_templates()).resource_templates]
@@ -41,7 +41,7 @@ async def test_templates_mention_stored_objects_beside_the_servers_own(mode):
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_a_link_is_given_only_where_it_is_asked_for(mode):
+async def test_a_resource_link_is_added_only_if_configured(mode):
     with anyio.fail_after(60):
         async with Client(wrap_on_stdio(*COMMAND), mode=mode) as client:
             assert {block.type for block in (await client.call_tool("text", {"size": 20_000})).content} == {"text"}
@@ -65,7 +65,7 @@ def test_a_server_without_resources_gets_the_capability_only_with_links(connect)
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_a_server_of_ones_own_gives_stored_objects_as_resources_too(mode):
+async def test_an_attached_server_serves_stored_objects_as_resources_too(mode):
     from mcp.server import MCPServer
 
     from coatcheck.containers import Container

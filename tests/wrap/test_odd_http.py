@@ -1,4 +1,4 @@
-"""Whatever a server by URL writes: each call gets a response, and the next one works."""
+"""For any output of a server by URL, each call gets a response, and the next one works."""
 
 import json
 
@@ -25,13 +25,13 @@ def connected(target):
     return calling(target, seconds=30)
 
 
-async def test_a_response_is_found_in_whatever_way_it_is_written(target):
+async def test_a_response_is_found_in_every_valid_form(target):
     async with connected(target) as call:
         for name in ANSWERED:
             assert await call(name) in {"fine", "fin\ufffd"}, name
 
 
-async def test_what_is_no_response_becomes_an_error_that_says_so(target):
+async def test_an_invalid_response_becomes_an_error_that_describes_it(target):
     async with connected(target) as call:
         for name in FAILING:
             answered = await call(name)

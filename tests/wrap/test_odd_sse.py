@@ -1,4 +1,4 @@
-"""Whatever a server of the older HTTP transport does: each request gets a response."""
+"""For any behaviour of an SSE server, each request gets a response."""
 
 import json
 
@@ -27,7 +27,7 @@ def test_each_call_is_answered(connect):
 
 
 @pytest.mark.parametrize("endpoint", [name for name, given in ENDPOINTS.items() if given is not None])
-def test_an_endpoint_that_cannot_be_used_is_an_error(connect, endpoint):
+def test_an_unusable_endpoint_is_an_error(connect, endpoint):
     with odd_sse_server(endpoint) as url:
         client = connect(wrapped=False, command=[*WRAP, "--sse", "--url", url])
         assert url in client.ask("initialize", HELLO)["error"]["message"]
@@ -35,7 +35,7 @@ def test_an_endpoint_that_cannot_be_used_is_an_error(connect, endpoint):
 
 
 @pytest.mark.anyio
-async def test_a_server_that_names_no_endpoint_is_not_waited_for(monkeypatch):
+async def test_waiting_for_the_endpoint_event_is_bounded(monkeypatch):
     import asyncio
 
     monkeypatch.setattr(sse, "ENDPOINT_TIMEOUT", 0.01)

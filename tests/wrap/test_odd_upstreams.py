@@ -21,7 +21,7 @@ def result(request_id, **members) -> dict:
 
 @contextlib.contextmanager
 def server_with_ping(answers):
-    """Serve ``initialize`` as it should be, and ping by a function from the request's id to headers and body."""
+    """Serve a valid ``initialize``, and ``ping`` by a function from the request's id to headers and body."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
@@ -85,7 +85,7 @@ def event(message, fields: str = "") -> bytes:
         "gzip that expands",
     ],
 )
-def test_a_request_whose_response_is_none_gets_an_error(connect, answers):
+def test_a_request_with_an_invalid_response_gets_an_error(connect, answers):
     with server_with_ping(answers) as url:
         client = connect(wrapped=False, command=[*WRAP, "--url", url])
         client.ask("initialize", HELLO)
@@ -103,14 +103,14 @@ def test_the_response_is_found_in_a_batch(connect):
         client.close()
 
 
-def test_an_sse_server_whose_endpoint_is_no_url_is_reported(connect):
+def test_an_sse_server_with_an_invalid_endpoint_is_reported(connect):
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             self.send_response(200)
             self.send_header("content-type", "text/event-stream")
             self.end_headers()
             self.wfile.write(b"event: endpoint\ndata: /\x01\n\n")
-            self.rfile.read(1)  # until the client has left
+            self.rfile.read(1)  # until the client has disconnected
 
         def log_message(self, *_):
             pass
@@ -124,7 +124,7 @@ def test_an_sse_server_whose_endpoint_is_no_url_is_reported(connect):
         server.shutdown()
 
 
-def test_the_wait_that_a_server_asks_for_is_bounded():
+def test_the_retry_delay_of_a_server_is_bounded():
     from coatcheck.proxy.upstreams.streamable_http import MAX_RETRY_MILLISECONDS, resume_delay
 
     assert resume_delay(10) == 0.01

@@ -1,4 +1,4 @@
-"""A value of the wrong type where a server should have a text costs no request its answer."""
+"""A value of a wrong type in place of a text does not prevent responses."""
 
 import json
 from pathlib import Path
@@ -25,14 +25,14 @@ def test_each_request_is_answered(connect, tmp_path, way, place):
     requests = [("initialize", HELLO), ("tools/list", {}), ("tools/call", {"name": tool}), ("ping", {})]
     for number, (method, params) in enumerate(requests):
         client.send({"jsonrpc": "2.0", "id": f"n{number}", "method": method, "params": params})
-        while f'"n{number}"'.encode() not in client.line():  # the numbers are too long for this test's own parser
+        while f'"n{number}"'.encode() not in client.line():  # the numbers are too long for Python's parser
             pass
     client.close()
     assert "Traceback" not in client.stderr
 
 
 @pytest.mark.parametrize("way", ["command", "gateway"])
-def test_odd_revisions_in_a_discovery_are_none(tmp_path, way):
+def test_invalid_revisions_in_a_discovery_are_ignored(tmp_path, way):
     servers = tmp_path / "mcp.json"
     servers.write_text(json.dumps({"mcpServers": {"one": {"command": PYTHON, "args": [SERVER[1], "versions"]}}}))
     behind = ["--servers", str(servers)] if way == "gateway" else ["--", *SERVER, "versions"]

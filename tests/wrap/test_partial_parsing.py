@@ -1,4 +1,4 @@
-"""Reading only the ends of a long line gives the same as parsing it."""
+"""Reading only the ends of a long line gives the same result as parsing it."""
 
 import json
 
@@ -40,7 +40,7 @@ def test_partial_parsing_finds_the_right_id_or_none(result, request_id, order, s
 
 
 @given(JSON, IDS)
-def test_a_request_is_seen_to_be_none_but_never_taken_for_a_response(params, request_id):
+def test_a_request_is_never_mistaken_for_a_response(params, request_id):
     message = {"jsonrpc": "2.0", "id": request_id, "method": "x", "params": {"a": params}}
     line = json.dumps(message, separators=(",", ":")).encode()
     assert is_certainly_request(line)
@@ -51,7 +51,7 @@ def test_a_request_is_seen_to_be_none_but_never_taken_for_a_response(params, req
 @given(
     st.sampled_from(["id first", "id last"]), st.integers(0, 10**9), st.one_of(st.integers(), st.text()), st.booleans()
 )
-def test_a_long_answer_gets_another_id_and_nothing_else_changes(order, old, new, spaced):
+def test_replacing_the_id_of_a_long_response_changes_nothing_else(order, old, new, spaced):
     result = {"id": 5, "text": f'"id":{old},"jsonrpc":"2.0"' + "x" * 2_000, "jsonrpc": "2.0"}
     head = {"jsonrpc": "2.0", "id": old}
     message = {**head, "result": result} if order == "id first" else {"result": result, **head}
@@ -62,7 +62,7 @@ def test_a_long_answer_gets_another_id_and_nothing_else_changes(order, old, new,
     assert json.loads(changed) == {**message, "id": new}
 
 
-def test_an_answer_whose_id_does_not_show_or_that_is_no_single_line_is_left_to_the_parser():
+def test_a_response_without_a_visible_id_or_not_on_a_single_line_is_parsed():
     assert replace_response_id(b'{"result":{},"more":"' + b"x" * 2_000 + b'","id":1}\n', 2) is None
     assert replace_response_id(b'{"jsonrpc":"2.0","id":1,"result":\r{}}\n', 2) is None
 
@@ -82,7 +82,7 @@ VALUES = st.recursive(
     IDS,
     st.booleans(),
 )
-def test_partial_parsing_shows_all_of_a_call_but_its_long_texts(
+def test_partial_parsing_returns_a_call_without_its_long_texts(
     monkeypatch, order, inner, arguments, request_id, spaced
 ):
     monkeypatch.setattr(partial_parsing, "_LONG_TEXT", 50)
@@ -111,7 +111,7 @@ LONG = "x" * 100_000
 FALSE = r"\u0000 \u0074he long text 0 "
 
 
-def test_a_long_call_is_seen_without_what_is_long_in_it():
+def test_a_long_call_is_parsed_without_its_long_texts():
     seen = parse_call_partially(call_with(f'{{"a":"{LONG}","b":["{LONG}","short"]}}'))
     assert isinstance(seen, PartialCall)
     assert seen["params"]["name"] == "safe"
@@ -136,19 +136,19 @@ def test_a_long_call_is_seen_without_what_is_long_in_it():
         call_with(f'{{"a":"{LONG}","b":"{LONG}","b":"{FALSE}"}}'),
     ],
 )
-def test_what_partial_parsing_cannot_show_is_left_to_the_parser(line):
+def test_lines_that_partial_parsing_cannot_handle_are_parsed(line):
     assert parse_call_partially(line) is None
 
 
 @pytest.mark.parametrize("key", ["name", "na\\u006de"])
-def test_of_two_members_of_one_name_the_one_counts_that_the_parser_takes(key):
+def test_of_two_members_with_the_same_name_the_one_of_the_parser_counts(key):
     line = call_with(f'{{"a":"{LONG}"}},"{key}":"danger"')
     assert parse_call_partially(line)["params"]["name"] == "danger" == json.loads(line)["params"]["name"]
     assert parse_call_partially(call_with(f'"{LONG}"', behind=',"id":2'))["id"] == 2
 
 
 @given(st.sampled_from(["tools/list", "notifications/cancelled", "resources/read"]), IDS)
-def test_nothing_but_a_call_is_taken_for_one(method, request_id):
+def test_only_a_call_is_recognised_as_one(method, request_id):
     params = {"name": "tools/call", "arguments": {"method": "tools/call"}}
     for message in (
         {"jsonrpc": "2.0", "id": request_id, "method": method, "params": params},
@@ -159,7 +159,7 @@ def test_nothing_but_a_call_is_taken_for_one(method, request_id):
         assert parse_call_partially(json.dumps(message).encode()) is None
 
 
-def test_a_reference_in_a_line_is_noticed_however_it_is_written():
+def test_a_reference_in_a_line_is_found_in_every_notation():
     assert may_contain_references(b'{"value":"@obj_1"}')
     assert may_contain_references(b'{"value":"@@obj_1"}')
     assert may_contain_references(rb'{"value":"\u0040obj_1"}')
@@ -170,7 +170,7 @@ def test_a_reference_in_a_line_is_noticed_however_it_is_written():
     assert not may_contain_references(b'{"value":"somebody@example.org"}')
 
 
-def test_a_call_is_wanted_whole_where_headers_repeat_its_arguments():
+def test_a_call_is_parsed_completely_if_headers_repeat_its_arguments():
     headers = RequestHeaders()
     marked = {"name": "marked", "inputSchema": {"properties": {"city": {"type": "string", "x-mcp-header": "City"}}}}
     plain = {"name": "plain", "inputSchema": {"properties": {"city": {"type": "string"}}}}

@@ -1,4 +1,4 @@
-"""What passes through the proxy unchanged."""
+"""Messages that pass through the proxy unchanged."""
 
 import json
 
@@ -12,7 +12,7 @@ REQUESTS = [
 ]
 
 
-def test_small_results_errors_pictures_and_unknown_methods_pass_byte_for_byte(connect):
+def test_small_results_errors_images_and_unknown_methods_pass_byte_for_byte(connect):
     direct, wrapped = connect(wrapped=False), connect()
     for number, (method, params) in enumerate(REQUESTS):
         request = {"jsonrpc": "2.0", "id": f"n{number}", "method": method, "params": params}
@@ -24,14 +24,14 @@ def test_small_results_errors_pictures_and_unknown_methods_pass_byte_for_byte(co
 
 def test_a_result_of_exactly_the_limit_passes_and_one_character_more_does_not(connect):
     client = connect()
-    # The echo has {"s": "…"} around the characters.
+    # The echo adds {"s": "…"} around the characters.
     at_limit = client.call("echo", s="x" * (8_000 - 9))["result"]
     assert len(at_limit["content"][0]["text"]) == 8_000
     over = client.call("echo", s="x" * (8_000 - 8))["result"]
     assert "@obj_001" in over["content"][0]["text"]
 
 
-def test_string_and_integer_ids_are_kept_apart(connect):
+def test_string_and_integer_ids_are_distinguished(connect):
     client = connect()
     client.send({"jsonrpc": "2.0", "id": "1", "method": "vendor/x"})
     client.send(
@@ -41,19 +41,19 @@ def test_string_and_integer_ids_are_kept_apart(connect):
     assert "@obj_001" in json.loads(client.answer(1))["result"]["content"][0]["text"]
 
 
-def test_notifications_and_requests_of_the_server_pass_both_ways(connect):
+def test_notifications_and_requests_of_the_server_pass_in_both_directions(connect):
     client = connect()
     client.send({"jsonrpc": "2.0", "method": "notifications/roots/list_changed"})
     assert json.loads(client.line())["method"] == "notifications/seen"
     client.send({"jsonrpc": "2.0", "id": 5, "method": "tools/call", "params": {"name": "asks", "arguments": {}}})
     asked = json.loads(client.line())
     assert (asked["method"], asked["id"]) == ("sampling/createMessage", 5)
-    # The client's answer bears the id of a request of its own, which is still open.
+    # The client's response has the same id as a pending request of the client.
     client.send({"jsonrpc": "2.0", "id": 5, "result": {"role": "assistant"}})
     assert json.loads(client.line())["params"]["message"]["result"] == {"role": "assistant"}
 
 
-def test_messages_that_are_not_opened_keep_their_order(connect):
+def test_unparsed_messages_keep_their_order(connect):
     client = connect()
     client.call("echo", request_id=0)
     for number in range(1, 200):
@@ -64,7 +64,7 @@ def test_messages_that_are_not_opened_keep_their_order(connect):
     assert [message["id"] for message in lines if "id" in message] == list(range(1, 200))
 
 
-def test_progress_comes_before_the_result_it_belongs_to(connect):
+def test_progress_arrives_before_its_result(connect):
     client = connect()
     client.send(
         {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "rows", "arguments": {"count": 900}}}
@@ -73,20 +73,20 @@ def test_progress_comes_before_the_result_it_belongs_to(connect):
     assert json.loads(client.line())["id"] == 1
 
 
-def test_a_slow_call_holds_up_no_other(connect):
+def test_a_slow_call_blocks_no_other(connect):
     client = connect()
     client.send({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "waits", "arguments": {}}})
     assert client.call("echo", request_id=2, a=1)["result"]["content"][0]["text"] == '{"a": 1}'
 
 
-def test_a_cancelled_call_is_cancelled_at_the_server_and_forgotten(connect):
+def test_a_cancelled_call_is_cancelled_at_the_server_and_removed(connect):
     client = connect()
     client.call("echo", request_id=0)
     client.send({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "waits", "arguments": {}}})
     client.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}})
     seen = json.loads(client.line())
     assert seen["params"]["message"]["params"] == {"requestId": 1}
-    assert client.close() == 0  # Nothing is waited for.
+    assert client.close() == 0  # No request is pending.
 
 
 def test_a_batch_is_answered(connect):
@@ -106,7 +106,7 @@ def test_a_batch_is_answered(connect):
     assert "@obj_001" in json.loads(client.answer(2))["result"]["content"][0]["text"]
 
 
-def test_what_a_server_prints_beside_its_messages_never_reaches_stdout(connect):
+def test_other_output_of_a_server_never_reaches_stdout(connect):
     client = connect("noisy", verbose=True)
     assert client.call("echo", a=1)["result"]["content"][0]["text"] == '{"a": 1}'
     client.close()
@@ -114,7 +114,7 @@ def test_what_a_server_prints_beside_its_messages_never_reaches_stdout(connect):
     assert "Starting up" in client.stderr
 
 
-def test_messages_of_20_mb_pass_both_ways(connect):
+def test_messages_of_20_mb_pass_in_both_directions(connect):
     client = connect()
     sent = "y" * 20_000_000
     answered = client.ask("vendor/large", {"data": sent})

@@ -1,4 +1,4 @@
-"""A peer that does not read causes no unbounded memory: its queue is bounded, and the other side has to wait."""
+"""A peer that does not read cannot fill the memory: its queue is bounded, and the other side has to wait."""
 
 import asyncio
 import contextlib
@@ -29,10 +29,10 @@ from tests.wrap.conftest import OWN_SPECIAL
 from tests.wrap.running import FEATURES, OWN_WRAP, QUIET, wrapped_over_http
 
 FLOOD = 800
-"""Messages of 100 kB that the flooding tools send."""
+"""Number of 100 kB messages that the flooding tools send."""
 MOST = 400
-"""Of them may be under way: 40 MB, in pipes, sockets and at most 4 MB for each of two proxies."""
-PATIENCE = 30.0
+"""Number of them that may be buffered: 40 MB, in pipes, sockets and at most 4 MB for each of two proxies."""
+TIMEOUT_SECONDS = 30.0
 
 
 def messages_written(mark: Path) -> int:
@@ -40,12 +40,12 @@ def messages_written(mark: Path) -> int:
 
 
 def wait_until_stalled(mark: Path) -> int:
-    """Wait until a server gets rid of nothing more, and give how many messages it did."""
-    return wait_until_steady(lambda: messages_written(mark), "what the server got rid of")
+    """Wait until a server cannot send more, and return the number of sent messages."""
+    return wait_until_steady(lambda: messages_written(mark), "the number of messages that the server sent")
 
 
-class Slow:
-    """A client over stdio that reads a line when it is told to."""
+class SlowReader:
+    """A client over stdio that reads lines on demand."""
 
     def __init__(self, *arguments: str) -> None:
         self.process = subprocess.Popen(
@@ -62,14 +62,14 @@ class Slow:
     def __exit__(self, *_: object) -> None:
         self.process.stdin.close()
         self.process.stdout.close()
-        self.process.wait(PATIENCE)
+        self.process.wait(TIMEOUT_SECONDS)
 
     def send(self, **message: object) -> None:
         self.process.stdin.write(json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n")
         self.process.stdin.flush()
 
     def answer(self, request_id: int) -> list[dict]:
-        """Read on to an answer; give all that was read."""
+        """Read up to a response; return all messages."""
         read = []
         for line in self.process.stdout:
             read.append(json.loads(line))
@@ -89,7 +89,7 @@ def test_a_client_over_stdio_that_does_not_read_makes_the_server_wait_and_loses_
     mark = tmp_path / "mark"
     with wrapped_over_http("--", *OWN_SPECIAL, wrap=OWN_WRAP) if way == "url" else contextlib.nullcontext() as served:
         ways = {"command": ["--", *OWN_SPECIAL], "gateway": gateway(tmp_path)}
-        with Slow(*(["--url", served[1]] if way == "url" else ways[way])) as client:
+        with SlowReader(*(["--url", served[1]] if way == "url" else ways[way])) as client:
             tool = "one__floods" if way == "gateway" else "floods"
             client.send(id=2, method="tools/call", params={"name": tool, "arguments": {"mark": str(mark)}})
             assert wait_until_stalled(mark) < MOST
@@ -102,7 +102,7 @@ def test_a_client_over_stdio_that_does_not_read_makes_the_server_wait_and_loses_
 @pytest.mark.parametrize("way", ["command", "gateway"])
 def test_a_server_that_does_not_read_makes_the_client_wait(tmp_path, way):
     ways = {"command": ["--", *OWN_SPECIAL], "gateway": gateway(tmp_path)}
-    with Slow(*ways[way]) as client:
+    with SlowReader(*ways[way]) as client:
         server = server_of(client.process.pid)
         os.kill(server, signal.SIGSTOP)
         try:
@@ -118,28 +118,32 @@ def test_a_server_that_does_not_read_makes_the_client_wait(tmp_path, way):
                         taken, rest = taken + written, rest[written:] or memoryview(line)
                 return taken
 
-            assert wait_until_steady(send_until_blocked, "what the client got rid of") < MOST * len(line)
+            assert wait_until_steady(send_until_blocked, "the number of messages that the client sent") < MOST * len(
+                line
+            )
         finally:
             os.kill(server, signal.SIGCONT)
             client.process.kill()
 
 
 @pytest.mark.parametrize("way", ["command", "gateway", "url"])
-def test_one_long_message_to_a_server_that_does_not_read_holds_up_no_other_call(tmp_path, way):
+def test_a_long_message_to_a_server_that_does_not_read_blocks_no_other_call(tmp_path, way):
     with wrapped_over_http("--", *OWN_SPECIAL, wrap=OWN_WRAP) if way == "url" else contextlib.nullcontext() as served:
         ways = {"command": ["--", *OWN_SPECIAL], "gateway": gateway(tmp_path)}
-        with Slow(*(["--url", served[1]] if way == "url" else ways[way])) as client:
+        with SlowReader(*(["--url", served[1]] if way == "url" else ways[way])) as client:
             tool = "one__measure" if way == "gateway" else "measure"
             put = {"name": "object_store_put", "arguments": {"value": [1]}}
-            client.send(id=2, method="tools/call", params=put)  # after that it is known whose tools are whose
+            client.send(id=2, method="tools/call", params=put)  # after that the gateway knows the tools of each server
             assert "Stored as @" in str(client.answer(2))
             pid = served[0].pid if way == "url" else server_of(client.process.pid)
             os.kill(pid, signal.SIGSTOP)
-            waking = threading.Timer(PATIENCE, os.kill, (pid, signal.SIGCONT))
+            waking = threading.Timer(TIMEOUT_SECONDS, os.kill, (pid, signal.SIGCONT))
             waking.start()
             try:
                 long = {"name": tool, "arguments": {"value": "x" * 20_000_000}}
-                client.send(id=3, method="tools/call", params=long)  # returns when all but a pipe's content is read
+                client.send(
+                    id=3, method="tools/call", params=long
+                )  # returns when all but the content of a pipe is read
                 client.send(id=4, method="tools/call", params=put)
                 assert [message["id"] for message in client.answer(4)] == [4]
                 assert waking.is_alive()
@@ -155,7 +159,7 @@ def server_of(pid: int) -> int:
 
 
 def post(url: str, message: dict, **headers: str) -> socket.socket:
-    """Send a request over HTTP, and give the connection without reading from it."""
+    """Send a request over HTTP, and return the connection without reading from it."""
     parts = urlsplit(url)
     body = json.dumps({"jsonrpc": "2.0", **message}).encode()
     lines = [
@@ -183,7 +187,7 @@ def test_a_session_over_http_that_does_not_read_makes_its_server_wait(tmp_path):
             assert wait_until_stalled(mark) < MOST
 
 
-def test_a_request_without_a_session_whose_client_does_not_read_is_left_and_others_are_served(tmp_path):
+def test_a_stateless_request_whose_client_does_not_read_is_dropped_and_others_are_served(tmp_path):
     mark, version = tmp_path / "mark", "2026-07-28"
     meta = {
         "io.modelcontextprotocol/protocolVersion": version,
@@ -198,17 +202,17 @@ def test_a_request_without_a_session_whose_client_does_not_read_is_left_and_othe
     headers = {"mcp_protocol_version": version, "mcp_method": "tools/call", "mcp_name": "floods"}
 
     async def another(url: str) -> str:
-        with anyio.fail_after(PATIENCE):
+        with anyio.fail_after(TIMEOUT_SECONDS):
             async with Client(url) as client:
                 return text_of(await client.call_tool("length", {"value": "abc"}))
 
     with wrapped_over_http("--", *FEATURES, "stdio") as (_, url, log_lines), post(url, call, **headers):
         assert wait_until_stalled(mark) < MOST
         assert anyio.run(another, url) == "3"
-        wait_until(lambda: any("does not read" in line for line in log_lines), "the log tells of it")
+        wait_until(lambda: any("does not read" in line for line in log_lines), "it is logged")
 
 
-def test_a_long_message_to_a_url_counts_as_long_as_it_waits():
+def test_a_long_message_to_a_url_counts_as_unsent_while_it_waits():
     link = StreamableHttpConnection("http://nobody.invalid/mcp", "nobody", {})
     link._on_pressure = lambda: None
     long, others = object(), [object() for _ in range(9)]
@@ -227,7 +231,7 @@ def test_a_long_message_to_a_url_counts_as_long_as_it_waits():
 
 
 @pytest.mark.anyio
-async def test_what_a_process_wrote_before_it_ended_is_read_although_it_was_held():
+async def test_output_of_an_exited_process_is_read_even_if_reading_was_paused():
     lines, ended = [], anyio.Event()
     writes = "import sys; [print('{\"n\": %d}' % n, flush=True) for n in range(500)]"
     before = children_of(os.getpid())
@@ -239,14 +243,14 @@ async def test_what_a_process_wrote_before_it_ended_is_read_although_it_was_held
         await checkpoint()
     assert not ended.is_set()
     link.hold(held=False)
-    with anyio.fail_after(PATIENCE):
+    with anyio.fail_after(TIMEOUT_SECONDS):
         await ended.wait()
     await link.close()
     assert [json.loads(line)["n"] for line in lines] == list(range(500))
 
 
 @pytest.mark.anyio
-async def test_objects_are_put_into_arguments_only_while_the_upstreams_take_them(monkeypatch):
+async def test_references_are_resolved_only_while_the_upstreams_can_accept_data(monkeypatch):
     unsent, other, prepared, refused = [HIGH_WATER], [0], [], []
     capacity, elsewhere = SendCapacity(lambda: unsent[0]), SendCapacity(lambda: other[0])
 
@@ -255,12 +259,12 @@ async def test_objects_are_put_into_arguments_only_while_the_upstreams_take_them
 
     with anyio.fail_after(60):
         waiting = asyncio.ensure_future(capacity.run(prepare(), refused.append))
-        await elsewhere.run(prepare(), refused.append)  # another upstream's call does not wait
+        await elsewhere.run(prepare(), refused.append)  # a call of another upstream does not wait
         assert len(prepared) == 1
         unsent[0] = 0
         await waiting
         assert len(prepared) == 2
-        other[0] = MAX_UNSENT_BYTES  # all upstreams together have a bound
+        other[0] = MAX_UNSENT_BYTES  # all upstreams share a limit
         monkeypatch.setattr("coatcheck.proxy.send_capacity.CAPACITY_TIMEOUT", 0.1)
         await capacity.run(prepare(), refused.append)
         assert len(prepared) == 2

@@ -1,4 +1,4 @@
-"""A real client in both eras, a real server, and a repository with a long history."""
+"""A real client with both protocols, a real server, and a repository with a long history."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def connect_to(*command: str) -> object:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_the_log_of_2000_commits_arrives_as_a_preview_and_can_be_asked_about(repository, mode):
+async def test_the_log_of_2000_commits_arrives_as_a_preview_and_can_be_queried(repository, mode):
     with anyio.fail_after(60):
         async with Client(connect_to(*GIT_SERVER, "--repository", str(repository)), mode=mode) as client:
             tools = {tool.name for tool in (await client.list_tools()).tools}
@@ -39,7 +39,7 @@ async def test_the_log_of_2000_commits_arrives_as_a_preview_and_can_be_asked_abo
 
 
 @pytest.mark.anyio
-async def test_a_reference_goes_into_an_argument_of_the_real_server(repository):
+async def test_a_reference_is_resolved_in_an_argument_of_the_real_server(repository):
     with anyio.fail_after(60):
         async with Client(connect_to(*GIT_SERVER, "--repository", str(repository)), mode="auto") as client:
             await client.call_tool("object_store_put", {"value": {"path": str(repository), "count": 2}})

@@ -1,4 +1,4 @@
-"""Request bodies and headers have deadlines and a common bound: a client that stops sending holds nothing for long."""
+"""Request bodies and headers have deadlines and a shared limit, so that a client that stops sending blocks nothing."""
 
 import asyncio
 import socket
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def served(application, parts, *, ends: bool) -> list[dict]:
-    """Send a request whose body comes in parts, and perhaps never ends; give what is sent back."""
+    """Send a request whose body comes in parts and may never end; return the response events."""
     sent: list[dict] = []
     waiting = [{"type": "http.request", "body": part, "more_body": True} for part in parts]
 
@@ -50,7 +50,7 @@ async def test_a_body_that_never_ends_is_refused_and_freed(monkeypatch):
         assert (await served(bodies, [b"{", b"}"], ends=True))[1]["body"] == b"{}"
 
 
-async def test_incomplete_bodies_have_a_common_bound_that_small_ones_fit_into(monkeypatch):
+async def test_incomplete_bodies_share_a_limit_that_admits_small_ones(monkeypatch):
     monkeypatch.setattr(asgi_middleware, "MAX_BUFFERED_BYTES", 1_000)
     bodies = BufferedBodies(echo)
     with anyio.fail_after(60):

@@ -1,4 +1,4 @@
-"""A client of the 2025 revisions whose stream was cut fetches the missed events."""
+"""A client of the 2025 revisions can fetch missed events after its stream was cut."""
 
 import json
 from contextlib import asynccontextmanager
@@ -48,7 +48,7 @@ class RawSession:
             yield EventSource(response, max_event_size=None)
 
     async def fetch_missed(self, last_id: str) -> list[dict]:
-        """Fetch what came after an event, up to the answer or the end."""
+        """Fetch the events after an event, up to the response or the end."""
         headers = {**self.headers, "accept": "text/event-stream", "last-event-id": last_id}
         found = []
         async with self.http.stream("GET", self.url, headers=headers) as response:
@@ -66,7 +66,7 @@ async def session(url: str):
         yield await RawSession(http, url).open()
 
 
-async def test_what_was_said_while_the_stream_was_cut_is_fetched_and_nothing_twice(url):
+async def test_events_missed_while_the_stream_was_cut_are_fetched_once(url):
     with anyio.fail_after(60):
         async with session(url) as client, session(url) as other:
             seen, last = [], ""
@@ -85,19 +85,19 @@ async def test_what_was_said_while_the_stream_was_cut_is_fetched_and_nothing_twi
             assert await other.fetch_missed(last) == []
 
 
-async def test_an_answer_that_is_too_large_to_be_kept_leaves_a_word(url):
+async def test_a_response_too_large_to_be_kept_is_replaced_by_an_error(url):
     with anyio.fail_after(60):
         async with session(url) as client:
             async with client.calling("text", size=MAX_BYTES + 1) as events:
                 async for event in events:
-                    first = event.id  # The mark of the beginning; the answer is not read.
+                    first = event.id  # The initial event only; the response is not read.
                     break
-            await client.fetch_missed(first)  # the answer has been given by now, before or into this stream
+            await client.fetch_missed(first)  # the response has been sent by now, before or in this stream
             (answer,) = await client.fetch_missed(first)
             assert "ask again" in answer["error"]["message"]
 
 
-async def test_what_a_session_keeps_is_bounded():
+async def test_the_kept_events_of_a_session_are_bounded():
     kept = SessionEvents()
     first = await kept.store_event("1", None)
     for number in range(3 * MAX_EVENTS):
@@ -114,18 +114,18 @@ async def test_what_a_session_keeps_is_bounded():
         assert heard == []
         before = f"{last.partition('-')[0]}-{int(last.partition('-')[2]) - 500}"
         group.start_soon(kept.replay_events_after, before, hear)
-        await until(lambda: len(heard) == 100, "what was kept was sent")
+        await until(lambda: len(heard) == 100, "the kept events were sent")
         assert [message.params["n"] for message in heard] == list(range(3 * MAX_EVENTS - 100, 3 * MAX_EVENTS))
         answer = JSONRPCResponse(jsonrpc="2.0", id=1, result={})
         end = await kept.store_event("1", answer)
         assert heard[100:] == [answer]
     assert await kept.replay_events_after(last, hear) is None
     assert heard[101:] == [answer]
-    assert await kept.replay_events_after(end, hear) is None  # nothing comes after the answer
+    assert await kept.replay_events_after(end, hear) is None  # nothing follows the response
     assert heard[102:] == []
 
 
-async def test_what_comes_while_a_client_is_sent_what_it_missed_follows_in_order_and_nothing_is_lost():
+async def test_events_during_a_replay_follow_in_order_and_none_is_lost():
     kept, heard = SessionEvents(), []
     first = await kept.store_event("1", None)
     notes = [JSONRPCNotification(jsonrpc="2.0", method="notifications/x", params={"n": number}) for number in range(6)]
@@ -139,7 +139,7 @@ async def test_what_comes_while_a_client_is_sent_what_it_missed_follows_in_order
 
     async with anyio.create_task_group() as group:
         group.start_soon(kept.replay_events_after, first, receive_slowly)
-        await until(lambda: heard, "the first was sent")
+        await until(lambda: heard, "the first event was sent")
         for note in notes[3:]:
             await kept.store_event("1", note)
         await kept.store_event("2", JSONRPCNotification(jsonrpc="2.0", method="notifications/y"))
@@ -147,14 +147,14 @@ async def test_what_comes_while_a_client_is_sent_what_it_missed_follows_in_order
     assert heard == notes
 
 
-async def test_a_client_that_has_gone_again_holds_nothing_up():
+async def test_a_client_that_disconnects_during_a_replay_blocks_nothing():
     kept = SessionEvents()
     first = await kept.store_event("1", None)
     sender, receiver = anyio.create_memory_object_stream(0)
     note = JSONRPCNotification(jsonrpc="2.0", method="notifications/x")
     async with anyio.create_task_group() as group:
         group.start_soon(kept.replay_events_after, first, sender.send)
-        await until(lambda: kept._followers, "the client has come back")
+        await until(lambda: kept._followers, "the client has reconnected")
         await receiver.aclose()
         await kept.store_event("1", note)
     await sender.aclose()
@@ -165,6 +165,6 @@ async def test_a_client_that_has_gone_again_holds_nothing_up():
 
     async with anyio.create_task_group() as group:
         group.start_soon(kept.replay_events_after, first, hear)
-        await until(lambda: heard, "what the one before did not get was sent")
+        await until(lambda: heard, "the events that the previous stream missed were sent")
         kept.end("1")
     assert heard == [note]

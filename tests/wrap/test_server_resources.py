@@ -1,4 +1,4 @@
-"""A server's own resources under addresses like those of stored objects; it hears of no other such address."""
+"""A server's own resources with URIs like those of stored objects; it receives no other such URI."""
 
 import json
 from pathlib import Path
@@ -28,7 +28,7 @@ async def asked(client: Client) -> list[str]:
 
 @pytest.mark.parametrize("what", ["listed", "template"])
 @pytest.mark.parametrize("way", ["stdio", "http", "sessionless http"])
-async def test_a_resource_that_the_server_lists_is_read_from_it(way, what):
+async def test_a_listed_resource_of_the_server_is_read_from_it(way, what):
     with anyio.fail_after(60), wrapped(way, "--", *SERVER, what) as connect:
         async with Client(connect(), mode="legacy") as client:
             assert (await client.read_resource(THEIRS)).contents[0].text == "the server's own"
@@ -42,7 +42,7 @@ async def test_a_resource_that_the_server_lists_is_read_from_it(way, what):
 
 
 @pytest.mark.parametrize("way", ["stdio", "http"])
-async def test_the_server_is_asked_for_its_lists_once_and_only_where_an_object_is_missing(way):
+async def test_the_lists_of_the_server_are_requested_once_and_only_for_a_missing_object(way):
     lists = ["resources/list", "resources/list", "resources/templates/list"]
     with anyio.fail_after(60), wrapped(way, "--", *SERVER) as connect:
         async with Client(connect(), mode="legacy") as client:
@@ -55,7 +55,7 @@ async def test_the_server_is_asked_for_its_lists_once_and_only_where_an_object_i
             assert await asked(client) == lists
 
 
-async def test_what_the_client_listed_is_not_asked_for_again():
+async def test_resources_that_the_client_listed_are_not_listed_again():
     with anyio.fail_after(60), wrapped("stdio", "--", *SERVER) as connect:
         async with Client(connect(), mode="legacy") as client:
             page = await client.list_resources()
@@ -65,7 +65,7 @@ async def test_what_the_client_listed_is_not_asked_for_again():
             assert await asked(client) == [*before, f"resources/read {THEIRS}"]
 
 
-def test_a_server_hears_of_subscriptions_to_its_own_resources_alone(connect):
+def test_a_server_receives_only_subscriptions_to_its_own_resources(connect):
     client = connect(wrapped=False, command=[*WRAP, "--", *SERVER])
     hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
     client.ask("initialize", hello)
@@ -84,7 +84,7 @@ def test_a_server_hears_of_subscriptions_to_its_own_resources_alone(connect):
 
 
 @pytest.mark.parametrize("way", ["stdio", "http"])
-async def test_a_server_hears_of_streams_for_its_own_resources_alone(way):
+async def test_a_server_receives_only_streams_for_its_own_resources(way):
     with anyio.fail_after(60), wrapped(way, "--", *SERVER) as connect:
         async with Client(connect(), mode="auto") as client:
             reference = reference_in(text_of(await client.call_tool("text", {})))
@@ -121,7 +121,7 @@ async def test_behind_a_gateway_too(tmp_path):
 READ = {"jsonrpc": "2.0", "id": 1, "method": "resources/read", "params": {"uri": OTHERS}}
 
 
-async def test_a_server_that_does_not_list_its_resources_is_not_waited_for_again(monkeypatch):
+async def test_a_server_that_does_not_list_its_resources_delays_only_one_request(monkeypatch):
     monkeypatch.setattr(server_resources, "LIST_TIMEOUT", 0.01)
     heard = []
     requests = OwnRequests(lambda _line, message: heard.append(message["method"]), PendingRequests())
@@ -134,7 +134,7 @@ async def test_a_server_that_does_not_list_its_resources_is_not_waited_for_again
     resources.cancel()
 
 
-async def test_what_is_remembered_of_a_servers_resources_is_bounded():
+async def test_the_remembered_resources_of_a_server_are_bounded():
     resources = ServerResources(OwnRequests(lambda *_: None, PendingRequests()), may_ask=False)
     request = PendingRequests().add(READ, None)
     listed = [{"uri": f"coatcheck://objects/obj_{number}"} for number in range(MAX_REMEMBERED + 1)]

@@ -38,7 +38,7 @@ class Callers:
         assert (await self._http.delete(self._url, headers={**HEADERS, **headers, **session})).is_success
 
 
-async def test_one_address_cannot_use_up_the_sessions_of_all():
+async def test_one_address_cannot_use_up_all_sessions():
     with wrapped_over_http(*COMMAND, COATCHECK_MAX_CALLER_SESSIONS="2") as (_, url, _log):
         async with httpx2.AsyncClient(timeout=30) as http:
             callers = Callers(url, http)
@@ -50,7 +50,7 @@ async def test_one_address_cannot_use_up_the_sessions_of_all():
                 "You have 2 sessions open, as many as one caller may have. "
                 "End one, or try again later: an idle session ends after 30 minutes."
             )
-            # A proxy on the same machine says for whom it asks; of IPv6 a network counts as one.
+            # A proxy on the same machine states the client's address; an IPv6 network counts as one client.
             for others in (("203.0.113.7", "203.0.113.7"), ("2001:db8::1", "2001:db8::2")):
                 answers = [await callers.open(X_Forwarded_For=other) for other in (*others, others[0])]
                 assert [answer.status_code for answer in answers] == [200, 200, 429]
@@ -58,7 +58,7 @@ async def test_one_address_cannot_use_up_the_sessions_of_all():
             assert (await callers.open()).status_code == 200
 
 
-async def test_with_authentication_it_is_the_identity_that_counts(tmp_path):
+async def test_with_authentication_sessions_are_counted_per_user(tmp_path):
     tokens = {"anns": "token-of-ann-Qm7t9", "bobs": "token-of-bob-Qm7t9"}
     lines = [f"{name} {hashlib.sha256(token.encode()).hexdigest()}" for name, token in tokens.items()]
     listed = tmp_path / "tokens"
@@ -83,11 +83,11 @@ async def test_with_authentication_it_is_the_identity_that_counts(tmp_path):
         ("2001:db8::1", "2001:db8:0:1::1", False),
     ],
 )
-def test_who_is_one_caller_is_identified_by_the_address(one, other, same):
+def test_callers_are_distinguished_by_address(one, other, same):
     assert (sessions._client_network({"client": (one, 1)}) == sessions._client_network({"client": (other, 2)})) == same
 
 
-async def test_a_client_that_cancels_a_call_and_leaves_is_no_error_in_the_log(tmp_path):
+async def test_a_client_that_cancels_a_call_and_disconnects_causes_no_error_in_the_log(tmp_path):
     with wrapped_over_http("--", *FEATURES, "stdio") as (_, url, text), anyio.fail_after(120):
         for number in range(6):
             began = tmp_path / str(number)

@@ -1,4 +1,4 @@
-"""One signal, or the end of stdin, ends everything: exit codes, a stderr that is not read, a server that starts itself."""
+"""One signal, or the end of stdin, stops everything: exit codes, a stderr that is not read, a server that starts itself."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from tests.processes import descendants_of, wait_until_computing, wait_until_end
 from tests.results import reference_in
 from tests.waiting import wait_until, within
 from tests.wrap.conftest import OWN_SPECIAL
-from tests.wrap.running import OWN_WRAP, PATIENCE, wrapped_over_http
+from tests.wrap.running import OWN_WRAP, TIMEOUT_SECONDS, wrapped_over_http
 
 pytestmark = pytest.mark.anyio
 
@@ -41,7 +41,7 @@ sys.exit(7)
 """
 
 
-def test_a_stderr_that_is_not_read_keeps_nothing_from_ending():
+def test_an_unread_stderr_does_not_prevent_the_exit():
     command = [*OWN_WRAP, "--", sys.executable, "-c", SERVER]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -54,13 +54,13 @@ def test_a_stderr_that_is_not_read_keeps_nothing_from_ending():
         assert client.wait(60) == 3
 
 
-def test_the_exit_code_of_a_server_survives_an_orderly_end(connect):
+def test_the_exit_code_of_a_server_is_passed_on_after_a_clean_exit(connect):
     client = connect(wrapped=False, command=[*OWN_WRAP, "--", sys.executable, "-c", SERVER])
     client.ask("initialize", HELLO)
     assert client.close() == 7
 
 
-def test_what_a_server_prints_beside_its_messages_never_reaches_the_client(connect):
+def test_other_output_of_a_server_never_reaches_the_client(connect):
     client = connect(wrapped=False, command=[*OWN_WRAP, "--", sys.executable, "-c", SERVER])
     client.ask("initialize", HELLO)
     client.send({"jsonrpc": "2.0", "id": 2, "method": "ping"})
@@ -68,7 +68,7 @@ def test_what_a_server_prints_beside_its_messages_never_reaches_the_client(conne
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_serve_on_stdio_ends_at_a_signal(connect, number):
+def test_serve_on_stdio_exits_on_a_signal(connect, number):
     client = connect(wrapped=False, command=[sys.executable, "-m", "coatcheck", "serve"])
     client.ask("initialize", HELLO)
     client.process.send_signal(number)
@@ -93,7 +93,7 @@ container.backend.override(providers.Singleton(Hanging))
 
 
 @pytest.mark.parametrize("command", [["wrap", "--", *OWN_SPECIAL, "stubborn"], ["serve"]], ids=["wrap", "serve"])
-def test_what_does_not_end_in_time_is_ended_by_force_with_the_servers(connect, command, tmp_path, monkeypatch):
+def test_a_process_that_does_not_exit_in_time_is_killed_with_its_servers(connect, command, tmp_path, monkeypatch):
     (tmp_path / "hanging.py").write_text(HANGING)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("COATCHECK_SHUTDOWN_TIMEOUT", "0.5")
@@ -102,7 +102,7 @@ def test_what_does_not_end_in_time_is_ended_by_force_with_the_servers(connect, c
     client.ask("initialize", HELLO)
     put = {"name": "object_store_put", "arguments": {"value": 1}}
     client.send({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": put})
-    wait_until((tmp_path / "began").exists, "the backend is asked")
+    wait_until((tmp_path / "began").exists, "the backend is called")
     pids = descendants_of(client.process.pid)
     client.process.send_signal(signal.SIGTERM)
     with within(0.5):
@@ -111,8 +111,8 @@ def test_what_does_not_end_in_time_is_ended_by_force_with_the_servers(connect, c
     assert client.stderr == "coatcheck: ending by force, since not everything ended in time.\n"
 
 
-def test_one_signal_ends_a_gateway_over_http_whatever_is_running(tmp_path):
-    """Servers that ignore signals, a stderr that nobody reads, a client that listens, a call and a filter without end."""
+def test_one_signal_stops_a_gateway_over_http_with_everything_running(tmp_path):
+    """With servers that ignore signals, an unread stderr, an open stream, and an endless call and filter."""
     noisy = shlex.join([*OWN_SPECIAL, "stubborn"])
     entry = {"command": "sh", "args": ["-c", f"yes | head -c 300000 >&2; exec {noisy}"]}
     servers = tmp_path / "servers.json"
@@ -129,15 +129,17 @@ def test_one_signal_ends_a_gateway_over_http_whatever_is_running(tmp_path):
                 threads.submit(session.call, "one__waits"),
                 threads.submit(session.call, "object_store_query", object_id=reference, filter="def f: f; f"),
             ]
-            workers = wait_until(lambda: descendants_of(process.pid)[4:], "a worker beside two servers and their own")
+            workers = wait_until(
+                lambda: descendants_of(process.pid)[4:], "a worker in addition to two servers and their child processes"
+            )
             wait_until_computing(workers[0])
             pids = descendants_of(process.pid)
             process.send_signal(signal.SIGTERM)
             with within(2):
-                assert process.wait(PATIENCE) == 128 + signal.SIGTERM
+                assert process.wait(TIMEOUT_SECONDS) == 128 + signal.SIGTERM
             wait_until_ended(*pids)
             for each in endless:
-                each.exception(PATIENCE)  # they end, in whichever way
+                each.exception(TIMEOUT_SECONDS)  # they end with a result or an error
         output = process.stderr.read().decode()
     finally:
         process.kill()
@@ -148,7 +150,7 @@ def test_one_signal_ends_a_gateway_over_http_whatever_is_running(tmp_path):
 
 
 def test_a_second_signal_leaves_no_server(tmp_path):
-    """It comes while a session ends that has a server which ignores signals."""
+    """It arrives while a session with a server that ignores signals is ending."""
     options = ["--transport", "streamable-http", "--port", "0"]
     command = [*OWN_WRAP, *options, "--", *OWN_SPECIAL, "stubborn"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
@@ -162,14 +164,14 @@ def test_a_second_signal_leaves_no_server(tmp_path):
             process.send_signal(signal.SIGTERM)
             wait_until(lambda: not is_listening(urlsplit(url).port), "it waits for the calls")
             process.send_signal(signal.SIGTERM)
-            assert process.wait(PATIENCE) == 128 + signal.SIGTERM
+            assert process.wait(TIMEOUT_SECONDS) == 128 + signal.SIGTERM
             for call in calls:
-                call.exception(PATIENCE)
+                call.exception(TIMEOUT_SECONDS)
         assert "Traceback" not in process.stderr.read()
     wait_until_ended(*pids)
 
 
-def test_serve_is_ended_at_once_by_a_second_signal_without_a_traceback():
+def test_a_second_signal_stops_serve_immediately_without_a_traceback():
     command = [*OWN_WRAP[:-1], "serve", "--transport", "streamable-http", "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         address = urlsplit(process.stderr.readline().split()[-1])
@@ -178,17 +180,17 @@ def test_serve_is_ended_at_once_by_a_second_signal_without_a_traceback():
             connection.send(
                 f"POST /mcp HTTP/1.1\r\n{host}content-length: 9999\r\nexpect: 100-continue\r\n\r\n".encode()
             )
-            assert connection.recv(100).startswith(b"HTTP/1.1 100")  # the body is waited for
+            assert connection.recv(100).startswith(b"HTTP/1.1 100")  # the server waits for the body
             process.send_signal(signal.SIGTERM)
             wait_until(lambda: not is_listening(address.port), "it waits for the body")
             process.send_signal(signal.SIGTERM)
-            assert process.wait(PATIENCE) == -signal.SIGTERM
+            assert process.wait(TIMEOUT_SECONDS) == -signal.SIGTERM
         assert "Traceback" not in process.stderr.read()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_before_the_session_begins_ends_the_server_too(tmp_path, number):
-    (tmp_path / "typer.py").write_text("import threading; threading.Event().wait()")  # an import that takes its time
+def test_a_signal_before_the_session_starts_stops_the_server_too(tmp_path, number):
+    (tmp_path / "typer.py").write_text("import threading; threading.Event().wait()")  # a slow import
     command = [*OWN_WRAP, "--", "sh", "-c", "trap '' TERM HUP INT; echo started >&2; sleep 1000"]
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     with subprocess.Popen(
@@ -197,18 +199,18 @@ def test_a_signal_before_the_session_begins_ends_the_server_too(tmp_path, number
         assert process.stderr.readline() == b"started\n"
         pids = descendants_of(process.pid)
         process.send_signal(number)
-        assert process.wait(PATIENCE) == 128 + number
+        assert process.wait(TIMEOUT_SECONDS) == 128 + number
     wait_until_ended(*pids)
 
 
-def test_a_signal_is_not_held_up_by_the_wait_for_a_store(connect, monkeypatch):
-    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections and never answers
+def test_a_signal_is_handled_while_waiting_for_a_store(connect, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts connections and never answers
         monkeypatch.setenv("COATCHECK_OBJECT_STORE_BACKEND", "redis")
         monkeypatch.setenv("COATCHECK_REDIS_URL", f"redis://127.0.0.1:{silent.getsockname()[1]}")
         command = [*OWN_WRAP, "--wait-for-store", "600", "--", sys.executable, "-c", SERVER]
         client = connect(wrapped=False, command=command)
         client.ask("initialize", HELLO)
-        silent.accept()[0].close()  # the store is asked
+        silent.accept()[0].close()  # the store is called
         client.process.send_signal(signal.SIGTERM)
         assert client.ended() == 128 + signal.SIGTERM
     assert "by force" not in client.stderr
@@ -241,14 +243,14 @@ def test_a_server_that_logs_much_waits_once_for_a_reader_of_stderr(monkeypatch):
 
     monkeypatch.setattr(process_module, "write_or_drop", drop)
     server = process_module.start_server(["sh", "-c", "yes | head -c 1000000 >&2"])
-    server.wait_for_stderr(PATIENCE)
+    server.wait_for_stderr(TIMEOUT_SECONDS)
     server.end()
     assert waits[0] > 0
     assert set(waits[1:]) == {0}
 
 
 class Session:
-    """A client of revision 2025-11-25 over HTTP, in a few lines."""
+    """A minimal client of revision 2025-11-25 over HTTP."""
 
     def __init__(self, client: httpx2.Client, url: str) -> None:
         self.client, self.url = client, url
@@ -291,7 +293,7 @@ def test_a_missing_working_directory_is_named(connect, tmp_path):
     assert f"working directory {missing} does not exist" in client.stderr
 
 
-async def test_sessions_that_are_refused_or_deleted_end_without_a_trace_in_the_log(feature_url):
+async def test_refused_and_deleted_sessions_leave_nothing_in_the_log(feature_url):
     accept = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
     hello = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO}
     with anyio.fail_after(120), wrapped_over_http("--url", feature_url) as (process, url, output):
@@ -316,7 +318,7 @@ async def test_a_foreign_host_header_reaches_no_path(feature_url):
                 assert (await client.get(url.replace("/mcp", path))).status_code != 421
 
 
-def test_a_url_that_is_an_sse_server_is_found(connect, sse_url):
+def test_an_sse_server_at_a_url_is_detected(connect, sse_url):
     client = connect(wrapped=False, command=[*OWN_WRAP, "--url", sse_url])
     assert client.ask("initialize", HELLO)["result"]["serverInfo"]
     client.send({"jsonrpc": "2.0", "method": "notifications/initialized"})

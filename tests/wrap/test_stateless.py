@@ -1,4 +1,4 @@
-"""Wrapped servers over stateless HTTP: each request is answered on its own, in both eras."""
+"""Wrapped servers over stateless HTTP: requests are independent, with both protocols."""
 
 import functools
 import json
@@ -51,7 +51,7 @@ async def ask(url: str, method: str, params: dict | None = None, **headers: str)
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_clients_of_both_eras_work_and_what_one_keeps_another_uses(server_url, mode):
+async def test_clients_of_both_protocols_work_and_share_objects(server_url, mode):
     steps: list[float] = []
 
     async def on_progress(done, _total, _message) -> None:
@@ -69,7 +69,7 @@ async def test_clients_of_both_eras_work_and_what_one_keeps_another_uses(server_
             assert "whales" in str((await one.get_prompt("summary", {"subject": "whales"})).messages)
 
 
-async def test_a_request_needs_no_greeting_and_gets_no_session(url):
+async def test_a_request_needs_no_handshake_and_gets_no_session(url):
     greeting = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
     for answer in (
         await ask(url, "tools/call", {"name": "length", "arguments": {"value": "abc"}}),
@@ -112,14 +112,14 @@ for line in sys.stdin:
 """
 
 
-async def test_what_only_a_session_could_do_is_not_promised():
+async def test_features_that_need_a_session_are_not_advertised():
     with wrapped_over_http("--stateless", "--", FEATURES[0], "-c", PROMISING) as (_, url, _log):
         result = (await ask(url, "initialize", {"protocolVersion": "2025-11-25"})).json()["result"]
     assert result["capabilities"] == {"tools": {}, "resources": {}, "completions": {}}
     assert result["protocolVersion"] == "2025-06-18"
 
 
-async def test_what_only_a_session_could_do_is_refused_in_words(url):
+async def test_features_that_need_a_session_are_refused_with_a_reason(url):
     async with Client(url, mode="legacy") as client:
         for tool in ("samples", "roots"):
             with pytest.raises(MCPError, match="cannot be asked: this server runs without sessions"):
@@ -127,11 +127,11 @@ async def test_what_only_a_session_could_do_is_refused_in_words(url):
             assert text_of(await client.call_tool("length", {"value": "abc"})) == "3"
     for method in ("resources/subscribe", "logging/setLevel", "tasks/list"):
         refused = await ask(url, method, {"uri": "demo://greeting", "level": "info"})
-        assert refused.status_code == 200  # a client would take 404 for the end of its session
+        assert refused.status_code == 200  # a client would interpret 404 as the end of its session
         assert "without sessions (--stateless)" in refused.json()["error"]["message"]
 
 
-async def test_what_is_no_request_is_distinguished_from_what_needs_no_answer(url):
+async def test_invalid_requests_are_distinguished_from_notifications(url):
     async with httpx2.AsyncClient(timeout=30, headers=HEADERS) as http:
         ready = await http.post(url, json={"jsonrpc": "2.0", "method": "notifications/initialized"})
         assert ready.status_code == 202
@@ -142,7 +142,7 @@ async def test_what_is_no_request_is_distinguished_from_what_needs_no_answer(url
         assert (await http.post(url, content=b"{", headers={"content-type": "application/json"})).status_code == 400
 
 
-async def test_the_answers_of_clients_that_ask_under_the_same_id_are_not_mixed_up(url):
+async def test_responses_to_clients_with_the_same_request_id_are_not_mixed_up(url):
     found: dict[int, str] = {}
 
     async def measure(size: int) -> None:
@@ -156,7 +156,7 @@ async def test_the_answers_of_clients_that_ask_under_the_same_id_are_not_mixed_u
     assert found == {size: str(size) for size in range(1, 20)}
 
 
-async def test_a_server_that_dies_is_reported_and_started_again():
+async def test_a_crashed_server_is_reported_and_restarted():
     with wrapped_over_http(*COMMAND) as (_, url, _log), anyio.fail_after(60):
         async with Client(url, mode="legacy") as client:
             with pytest.raises(MCPError, match="exit code 3"):
@@ -164,7 +164,7 @@ async def test_a_server_that_dies_is_reported_and_started_again():
             assert text_of(await client.call_tool("length", {"value": "abc"})) == "3"
 
 
-async def test_a_server_of_the_older_revisions_serves_clients_that_know_both():
+async def test_a_legacy_server_works_for_clients_that_support_both_protocols():
     old = [FEATURES[0], str(HERE / "special_server.py")]
     with wrapped_over_http("--stateless", "--", *old) as (_, url, _log), anyio.fail_after(60):
         async with Client(url, mode="auto") as client:
@@ -180,14 +180,14 @@ async def test_a_server_that_cannot_start_is_reported():
 
 
 @pytest.mark.parametrize("command", [[*WRAP, *COMMAND], [*WRAP[:-1], "serve", "--stateless"]])
-def test_over_stdio_there_is_nothing_to_be_stateless_about(command):
+def test_the_stateless_option_is_refused_over_stdio(command):
     ended = subprocess.run(command, capture_output=True, text=True, timeout=30)
     assert ended.returncode == 1
     assert "--transport streamable-http" in ended.stderr
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_a_large_call_that_takes_long_keeps_no_call_waiting(feature_url, mode, tmp_path):
+async def test_a_large_slow_call_blocks_no_other_call(feature_url, mode, tmp_path):
     with wrapped_over_http("--stateless", "--url", feature_url) as (_, url, _log), anyio.fail_after(30):
         async with Client(url, mode=mode) as one, Client(url, mode=mode) as other, anyio.create_task_group() as group:
             began = [tmp_path / "first", tmp_path / "second"]
@@ -199,7 +199,7 @@ async def test_a_large_call_that_takes_long_keeps_no_call_waiting(feature_url, m
             group.cancel_scope.cancel()
 
 
-GREETS_AND_READS_NO_MORE = """
+STOPS_READING = """
 import json, signal, sys
 asked = json.loads(sys.stdin.readline())
 result = {"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}, "serverInfo": {"name": "deaf", "version": "1"}}
@@ -208,9 +208,9 @@ signal.pause()
 """
 
 
-async def test_who_waits_for_a_server_that_takes_nothing_gets_an_error(monkeypatch):
+async def test_callers_of_a_server_that_does_not_read_get_an_error(monkeypatch):
     monkeypatch.setattr("coatcheck.proxy.front.shared_connection.CAPACITY_TIMEOUT", 0.3)
-    explorer, command = Explorer(ObjectStore(InMemoryBackend())), [sys.executable, "-c", GREETS_AND_READS_NO_MORE]
+    explorer, command = Explorer(ObjectStore(InMemoryBackend())), [sys.executable, "-c", STOPS_READING]
     links: list[ProcessConnection] = []
 
     def make_connection() -> ProcessConnection:
@@ -253,7 +253,7 @@ for line in sys.stdin:
 
 
 @pytest.mark.parametrize("value", ["abc", "@@obj_001"])
-async def test_a_call_as_a_task_is_carried_out_at_once(value):
+async def test_a_call_as_a_task_is_executed_immediately(value):
     params = {"name": "f", "arguments": {"value": value}, "task": {"ttl": 60_000}}
     with wrapped_over_http("--stateless", "--", FEATURES[0], "-c", ECHOES) as (_, url, _log):
         answer = (await ask(url, "tools/call", params)).json()

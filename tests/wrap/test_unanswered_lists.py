@@ -21,7 +21,7 @@ class NoKnownTools:
         return False
 
 
-async def test_it_is_asked_once_for_our_own_sake_and_again_when_its_tools_change(monkeypatch):
+async def test_the_list_is_prefetched_once_and_again_when_the_tools_change(monkeypatch):
     monkeypatch.setattr(list_prefetch, "LIST_TIMEOUT", 0.01)
     asked = []
     prefetch = ToolListPrefetch(OwnRequests(lambda _line, message: asked.append(message["method"]), PendingRequests()))
@@ -35,7 +35,7 @@ async def test_it_is_asked_once_for_our_own_sake_and_again_when_its_tools_change
     assert asked == [LIST, LIST]
 
 
-async def test_the_tools_of_other_servers_are_listed_all_the_same(monkeypatch, caplog):
+async def test_the_tools_of_other_servers_are_still_listed(monkeypatch, caplog):
     monkeypatch.setattr(merging, "PAGE_TIMEOUT", 0.01)
     silent, other = (Upstream(name, lambda: None, None) for name in ("silent", "other"))
     for upstream in (silent, other):

@@ -1,4 +1,4 @@
-"""Servers that are wrapped by their URL, with a client over stdio."""
+"""Servers that are wrapped by URL, with a client over stdio."""
 
 import contextlib
 import datetime
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 @pytest.mark.parametrize("kind", ["streamable HTTP", "SSE"])
-async def test_a_server_by_url_works_as_one_by_command_does(feature_url, sse_url, kind, mode):
+async def test_a_server_by_url_works_like_one_by_command(feature_url, sse_url, kind, mode):
     flags = ["--url", feature_url] if kind == "streamable HTTP" else ["--url", sse_url, "--sse"]
     progress = []
 
@@ -45,7 +45,7 @@ async def test_a_server_by_url_works_as_one_by_command_does(feature_url, sse_url
             assert (await client.call_tool("nothing", {})).is_error
 
 
-async def test_headers_and_tokens_come_from_variables_and_show_in_no_command_line(feature_url):
+async def test_headers_and_tokens_come_from_variables_and_appear_in_no_command_line(feature_url):
     flags = ["--url", feature_url, "--header", "X-Key: a $FIRST", "--token-variable", "SECOND"]
     with anyio.fail_after(60):
         async with Client(wrap_on_stdio(*flags, FIRST="sesame", SECOND="tok en")) as client:
@@ -69,21 +69,21 @@ async def test_headers_and_tokens_come_from_variables_and_show_in_no_command_lin
         (["--url", "https://example.org", "--ca-file", "/no/such/file"], "/no/such/file"),
     ],
 )
-def test_flags_that_cannot_be_meant_are_refused_with_what_to_do(flags, message):
+def test_invalid_flags_are_refused_with_a_suggestion(flags, message):
     ended = subprocess.run([*WRAP, *flags], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=30)
     assert ended.returncode == 1
     assert message in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
 
 
-def test_without_a_server_to_wrap_the_three_ways_to_name_one_are_said():
+def test_without_a_server_to_wrap_the_error_lists_the_three_ways_to_name_one():
     ended = subprocess.run(WRAP, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=30)
     assert ended.returncode == 2
     assert "--servers" in ended.stderr
     assert "--url" in ended.stderr
 
 
-def test_a_secret_in_a_header_on_the_command_line_is_warned_of_and_not_repeated(feature_url):
+def test_a_secret_in_a_header_on_the_command_line_causes_a_warning_that_does_not_repeat_it(feature_url):
     flags = ["--url", feature_url, "--header", "Authorization: Bearer hunter2"]
     ended = subprocess.run([*WRAP, *flags], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=30)
     assert ended.returncode == 0
@@ -101,7 +101,7 @@ def test_a_secret_in_a_header_on_the_command_line_is_warned_of_and_not_repeated(
         (["--url", "http://no-such-host.invalid/mcp"], "there is no such host"),
     ],
 )
-def test_a_url_that_leads_to_no_server_is_said_to_client_and_person(connect, feature_url, flags, message):
+def test_an_unreachable_url_is_reported_to_the_client_and_on_stderr(connect, feature_url, flags, message):
     ports = {"closed": free_port(), "open": feature_url.partition("127.0.0.1:")[2].partition("/")[0]}
     client = connect(wrapped=False, command=[*WRAP, *(flag.format(**ports) for flag in flags)])
     hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
@@ -112,7 +112,7 @@ def test_a_url_that_leads_to_no_server_is_said_to_client_and_person(connect, fea
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_a_server_that_cannot_be_reached_is_named_without_what_is_secret_in_its_url(mode):
+async def test_an_unreachable_server_is_reported_without_the_secrets_in_its_url(mode):
     url = f"http://user:hunter2@127.0.0.1:{free_port()}/mcp?key=hunter3"
     with anyio.fail_after(60), pytest.raises(ExceptionGroup) as raised:
         async with Client(wrap_on_stdio("--url", url), mode=mode):
@@ -125,7 +125,7 @@ async def test_a_server_that_cannot_be_reached_is_named_without_what_is_secret_i
     assert "hunter" not in str(error)
 
 
-async def test_a_session_that_the_server_forgot_is_opened_again_and_the_call_goes_through():
+async def test_a_lost_session_is_opened_again_and_the_call_succeeds():
     port = free_port()
     with anyio.fail_after(90), contextlib.ExitStack() as servers:
         first = servers.enter_context(serving("streamable-http", port=port, python=sys.executable))
@@ -137,7 +137,7 @@ async def test_a_session_that_the_server_forgot_is_opened_again_and_the_call_goe
 
 
 class JunkServer(http.server.BaseHTTPRequestHandler):
-    """Answers every request with what its path says."""
+    """Responds to every request with the content of its path."""
 
     def do_POST(self):
         self.rfile.read(int(self.headers["content-length"]))
@@ -149,11 +149,11 @@ class JunkServer(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_args):
-        """Say nothing."""
+        """Do not log requests."""
 
 
 @pytest.mark.parametrize("junk", ["null", "{}", "[1", "5"])
-async def test_a_server_that_answers_with_no_answer_keeps_no_call_waiting(junk):
+async def test_a_server_with_invalid_responses_leaves_no_call_waiting(junk):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), JunkServer)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
@@ -210,7 +210,7 @@ async def test_tls_is_checked_against_the_given_certificates(tmp_path):
         process.wait()
 
 
-async def test_a_result_of_many_megabytes_comes_through(feature_url):
+async def test_a_result_of_many_megabytes_passes(feature_url):
     with anyio.fail_after(60):
         async with Client(wrap_on_stdio("--url", feature_url, "--never-keep", "text")) as client:
             assert len(text_of(await client.call_tool("text", {"size": 5_000_000}))) == 5_000_000

@@ -7,12 +7,12 @@ META = {"ui": {"resourceUri": "ui://views/rows.html"}}
 
 
 def dashboard() -> dict[str, list[int]]:
-    """Give many numbers, which a view shows."""
+    """Return many numbers, which a view shows."""
     return ROWS
 
 
 def rows() -> dict[str, list[int]]:
-    """Give many numbers."""
+    """Return many numbers."""
     return ROWS
 
 
