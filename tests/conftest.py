@@ -18,6 +18,7 @@ from tests.server_fixtures import (  # noqa: F401  # fixtures
     sentinel_service,
     valkey_server,
 )
+from tests.store_fixtures import explorer, sandbox, store  # noqa: F401  # fixtures
 
 MOST_WORKERS = 8
 LONGEST_FIRST = (

@@ -58,13 +58,6 @@ FURTHER_OFF = {"airports_csv", "fetch_page"}
 """A table of places and a page of links."""
 
 
-@pytest.fixture(scope="module")
-def sandbox():
-    opened = Sandbox()
-    yield opened
-    opened.close()
-
-
 @pytest.mark.parametrize("name", sorted(file.name.removesuffix(".json.gz") for file in RECORDED.iterdir()))
 def test_estimates_in_previews_of_recorded_results_match_the_tokenizer(sandbox: Sandbox, name: str):
     result = json.loads(gzip.decompress((RECORDED / f"{name}.json.gz").read_bytes()))["result"]

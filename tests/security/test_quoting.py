@@ -15,7 +15,6 @@ from coatcheck.codec import ToolResult
 from coatcheck.decorators import referenceable
 from coatcheck.errors import ArgumentRejected, CoatcheckError, FilterError
 from coatcheck.explorer import Explorer
-from coatcheck.explorer.sandbox import Sandbox
 from coatcheck.object_store import ObjectStore
 from coatcheck.store.savings import Saving
 
@@ -41,13 +40,6 @@ VALUES = {
     "log": "".join(f"2024-01-01T00:00:{number:02} INFO {FORGED[1]}\n" for number in range(60)) * 40,
     "several blocks": ToolResult({"content": [{"type": "text", "text": line * 900} for line in FORGED]}),
 }
-
-
-@pytest.fixture(scope="module")
-def sandbox():
-    opened = Sandbox(timeout=30)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

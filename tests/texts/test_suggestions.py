@@ -173,13 +173,6 @@ def results() -> Iterator[Any]:
         yield pytest.param(value, id=name)
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    opened = Sandbox(timeout=30)  # these tests check answers, not deadlines
-    yield opened
-    opened.close()
-
-
 @pytest.mark.parametrize("value", list(results()))
 def test_suggested_calls_work_have_short_results_and_find_something(sandbox: Sandbox, value: Any) -> None:
     explorer = Explorer(ObjectStore(InMemoryBackend()), sandbox=sandbox, response_limit=MOST_CHARACTERS)
