@@ -1,11 +1,13 @@
 import gc
 import os
+from collections.abc import Iterator
 
 import hypothesis
 import pytest
 
 from coatcheck.backends import InMemoryBackend
 from coatcheck.explorer import Explorer
+from coatcheck.explorer.sandbox import Sandbox
 from coatcheck.object_store import ObjectStore
 from tests.preloaded_python.default_certificates import share_default_ssl_context
 from tests.server_fixtures import (  # noqa: F401  # fixtures
@@ -18,7 +20,6 @@ from tests.server_fixtures import (  # noqa: F401  # fixtures
     sentinel_service,
     valkey_server,
 )
-from tests.store_fixtures import explorer, sandbox, store  # noqa: F401  # fixtures
 
 MOST_WORKERS = 8
 LONGEST_FIRST = (
@@ -77,3 +78,11 @@ def store() -> ObjectStore:
 @pytest.fixture
 def explorer(store: ObjectStore) -> Explorer:
     return Explorer(store)
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    """For tests of answers, not of time limits."""
+    sandbox = Sandbox(timeout=30)
+    yield sandbox
+    sandbox.close()
