@@ -226,3 +226,16 @@ def test_for_few_records_with_nested_lists_the_suggestions_address_the_lists() -
     text = preview(tree)
     assert 'filter="map(.children[]? | {name, type}) | .[:20]"' in text
     assert 'path="[0].children", start=0, end=20)' in text
+
+
+def test_the_names_of_few_fields_are_shown_where_their_types_are_folded() -> None:
+    def pod(number: int) -> dict[str, Any]:
+        state = {"waiting": {"reason": "CrashLoopBackOff"}} if number % 2 else {"running": {"since": "x"}}
+        return {
+            "status": {"containers": [{"name": "app", "state": state, "limits": {"cpu": {"max": {"of": 1}}}}]},
+            "ids": {"list": [{"by": {f"{number}-1": {"a": {"b": 1}}}}]},
+        }
+
+    shape = preview({"kind": "List", "data": {"items": [pod(number) for number in range(30)]}})
+    assert "state: {running?, waiting?}" in shape
+    assert "by: {…1}" in shape  # keys that are data

@@ -224,3 +224,37 @@ def test_tabs_may_stand_before_the_colons_of_blocks() -> None:
 def test_a_hex_dump_is_no_yaml() -> None:
     dump = "".join(f"{n * 16:08x}: 7f45 4c46 0201 0100 0000 0000 0000 0000  .ELF\n" for n in range(9))
     assert open_text(dump, in_sandbox=True) is None
+
+
+def test_metrics_are_objects_with_their_labels() -> None:
+    text = (
+        "# HELP http_requests_total Requests.\n# TYPE http_requests_total counter\n"
+        'http_requests_total{code="200",path="/a\\"b"} 1027 1395066363000\n'
+        'http_requests_total{code="500",path="/c,d"} 3\n\n'
+        '# TYPE up gauge\nup 1\nrpc_seconds{quantile="0.5",} 4.5e-05\n'
+    )
+    assert opened(text) == (
+        "metrics",
+        [
+            {
+                "metric": "http_requests_total",
+                "code": 200,
+                "path": '/a\\"b',
+                "value": 1027,
+                "timestamp": 1395066363000,
+                "quantile": None,
+            },
+            {
+                "metric": "http_requests_total",
+                "code": 500,
+                "path": "/c,d",
+                "value": 3,
+                "timestamp": None,
+                "quantile": None,
+            },
+            {"metric": "up", "code": None, "path": None, "value": 1, "timestamp": None, "quantile": None},
+            {"metric": "rpc_seconds", "code": None, "path": None, "value": 4.5e-05, "timestamp": None, "quantile": 0.5},
+        ],
+    )
+    assert opened(text.replace('code="500"', "code=500")) == ("", None)
+    assert opened("line 1\nline 2\nline 3\nline 4\n") == ("", None)

@@ -22,6 +22,34 @@ from coatcheck.object_store import ObjectStore
 
 RECORDED = sorted((Path(__file__).parents[2] / "bench" / "tokens" / "results").glob("*.json.gz"))
 MADE: dict[str, Any] = {
+    "spans": {
+        "resourceSpans": [
+            {
+                "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": name}}]},
+                "scopeSpans": [
+                    {
+                        "scope": {"name": "x"},
+                        "spans": [{"spanId": f"{n:016x}", "name": f"GET /{n % 6}", "kind": n % 3} for n in range(40)],
+                    }
+                ],
+            }
+            for name in ("web", "db")
+        ]
+    },
+    "hits": {
+        "hits": {
+            "total": {"value": 1243},
+            "hits": [
+                {
+                    "_index": "logs",
+                    "_id": f"{n:020x}",
+                    "_score": 9 - n / 20,
+                    "_source": {"@timestamp": n, "level": ("INFO", "WARN")[n % 2], "message": f"Request {n}"},
+                }
+                for n in range(60)
+            ],
+        }
+    },
     "numbers": list(range(9000)),
     "words": [f"word {number}" for number in range(3000)],
     "rows of arrays": [[number, str(number), number / 2] for number in range(3000)],
@@ -199,6 +227,8 @@ def test_suggested_calls_work_have_short_results_and_find_something(sandbox: San
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
+        ("spans", 'filter=".resourceSpans | map(.scopeSpans[]? | .spans[]? | {name, spanId, kind}) | .[:20]"'),
+        ("hits", "filter='.hits.hits | map(._source | {level, message, \"@timestamp\"}) | .[:20]'"),
         ("search results", 'filter=".results | map({title, url, content: .content[:60]})"'),
         ("search results", 'path=".results[1].content[0:1500]"'),
         ("long texts", 'filter="map({id, body: .body[:60]}) | .[:20]"'),

@@ -61,8 +61,11 @@ def _for_inner(items: Shape, sampled: Sequence[Any]) -> str:
         if inner is not None and inner.objects is not None and is_identifier(name):
             parts = [item.get(name) for item in sampled if isinstance(item, dict)]
             records = [record for part in parts if isinstance(part, list) for record in part[:FEW]]
-            objects = describe(records).objects if all(isinstance(record, dict) for record in records) else None
+            shape = describe(records)
+            objects = shape.objects if all(isinstance(record, dict) for record in records) else None
             picked = picks(objects, records) if objects is not None else []
+            if objects is not None and _has_mostly_lists(shape) and (deeper := _for_inner(shape, records)):
+                return f"map(.{name}[]? | {deeper.removeprefix('map(')}"
             if picked:
                 listed = f".{name}[]?" if found.objects is None else f".{name} | arrays[]"
                 if items.scalars or items.arrays:

@@ -33,6 +33,11 @@ IDENTIFYING_FIELDS = (
     "type",
     "date",
     "created_at",
+    "level",
+    "severity",
+    "version",
+    "summary",
+    "message",
 )
 """Field names that identify or describe a record almost everywhere."""
 _RANKS = {name: rank for rank, name in enumerate(IDENTIFYING_FIELDS)}
@@ -75,7 +80,7 @@ def picks(objects: Objects, sampled: Sequence[Any]) -> list[Pick]:
     scalars = {name: shape for name, shape in _fields(objects).items() if _is_scalar(shape)}
     texts = {name: _texts(name, records) if "string" in shape.scalars else [] for name, shape in scalars.items()}
     plain = identifying_fields([name for name in scalars if not _is_opaque(texts[name])] or scalars)
-    telling = list(islice((name for name in plain if _differs(name, records)), MOST))
+    telling = list(islice((name for name in plain if name[:1] != "_" and _differs(name, records)), MOST))
     found = [Pick((name,), _is_long(scalars[name], texts[name])) for name in telling]
     if len(found) == MOST:
         return found

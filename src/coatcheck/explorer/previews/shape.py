@@ -1,6 +1,6 @@
 """The shape of a value: the types, fields and lengths at each of its places, from a sample."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass
 from itertools import islice
@@ -21,6 +21,7 @@ MOST_LEVELS = 6
 HALF = 0.5
 """Levels that an enclosing object of few fields may add."""
 FEW = 3
+LONGEST_PLAIN_NAME = 30
 ALWAYS_A_MAP = 200
 """An object with more keys is described as a map from keys to values of one type."""
 _RECORDS_MAKE_A_MAP = 8
@@ -48,6 +49,7 @@ class Objects:
     fields: "dict[str, Shape] | None" = None
     hidden: int = 0
     values: "Shape | None" = None
+    names: tuple[str, ...] = ()  # of few fields that are not described; those that some objects lack with ?
     examples: tuple[str, ...] = ()
     looked_at: int = 0
     complete: bool = True
@@ -128,7 +130,17 @@ def _describe_values(values: Sequence[Any], level: float, pending: Pending) -> S
         shape.arrays = Arrays(_span_of(arrays))
     if (records or arrays) and level < MOST_LEVELS:
         pending.append((shape, records, arrays, level))
+    elif shape.objects is not None and shape.objects.keys.most <= FEW:
+        names = Counter(name for record in records[:SAMPLED] for name in record if is_plain_name(name))
+        if len(names) <= FEW:
+            count = min(len(records), SAMPLED)
+            shape.objects.names = tuple(name if seen == count else f"{name}?" for name, seen in names.items())
     return shape
+
+
+def is_plain_name(name: Any) -> bool:
+    """Whether a key is a word, as fields have, and no data."""
+    return isinstance(name, str) and name.isidentifier() and len(name) <= LONGEST_PLAIN_NAME
 
 
 def _span_of(containers: Sequence[Sized]) -> Span:

@@ -3,14 +3,15 @@
     [5,000 x {id: integer, body? (in 12 of 20): string|null, labels: [0-4 x string]}]
     {<key>: {name: string}} (5,000 keys such as "a", "b"; 20 sampled)
 
-``{…3}`` and ``[…12]`` stand for an object of 3 keys and an array of 12 items that are not described further;
+``{…3}`` and ``[…12]`` stand for an object of 3 keys and an array of 12 items that are not described further, ``{a, b}``
+for an object of few keys;
 neighbouring fields of one type share a line.
 """
 
 import re
 from typing import NamedTuple
 
-from coatcheck.explorer.previews.shape import FEW, MOST_FIELDS, MOST_LEVELS, Arrays, Objects, Shape, Span
+from coatcheck.explorer.previews.shape import FEW, MOST_FIELDS, MOST_LEVELS, Arrays, Objects, Shape, Span, is_plain_name
 from coatcheck.explorer.previews.wording import number, quote
 
 MOST_COUNTED = 8
@@ -101,7 +102,7 @@ class _ShapeWriter:
         if objects.keys.most == 0:
             return "{}"
         if levels == 0 or (objects.fields is None and objects.values is None):
-            return f"{{…{_span(objects.keys)}}}"
+            return _folded(objects)
         if objects.values is not None:
             return self._map(objects, objects.values, levels)
         return self._record(objects, levels)
@@ -144,6 +145,13 @@ class _ShapeWriter:
         if are_folded:  # their names are what there is to tell
             lines = [(line, "") for line, _ in lines]
         return _layout(lines, one_line=not types or are_folded)
+
+
+def _folded(objects: Objects) -> str:
+    names = [f"{name}?" if found.seen < objects.seen else name for name, found in (objects.fields or {}).items()]
+    if not 0 < len(names) <= FEW or objects.hidden or not all(map(is_plain_name, objects.fields or ())):
+        names = list(objects.names)
+    return f"{{{', '.join(names)}}}" if names else f"{{…{_span(objects.keys)}}}"
 
 
 def _is_nothing(known: tuple[str, Shape]) -> bool:

@@ -1,4 +1,4 @@
-"""Lines that each spell a record: requests of a web server, matches of a search in files, entries of a directory.
+"""Lines that each spell a record: requests of a web server, matches of a search, entries of a directory, metrics.
 
 All lines must be of the one form, the last one may be cut off. Values stay as they stand; columns of numbers become
 numbers as in CSV.
@@ -36,6 +36,11 @@ _ENTRY = re.compile(
 _DIRECTORY = re.compile(r"(?P<directory>[^\n]{1,4000}):")
 _TOTAL = re.compile(r"total \d[\d.,]{0,20}[KMGTP]?")
 
+_METRIC = re.compile(
+    r"(?P<metric>[A-Za-z_:][\w:]{0,200})(?:\{(?P<labels>[^\n]{0,4000})\})? "
+    r"(?P<value>[-+]?(?:\d[\d.eE+-]{0,40}|Inf|NaN))(?: (?P<timestamp>-?[\d.]{1,30}))?"
+)
+_LABEL = re.compile(r"([A-Za-z_]\w{0,200})=\"((?:[^\"\\]|\\.){0,4000})\",?")
 _DASHED = frozenset({"bytes", "user", "ident", "referer", "agent"})
 """What a server writes as ``-`` where there is none."""
 
@@ -113,16 +118,33 @@ def _entries(lines: Sequence[str]) -> Iterator[Record | None]:
             yield None
 
 
+def _metrics(lines: Sequence[str]) -> Iterator[Record | None]:
+    """Read the metrics of Prometheus; each of their labels is a member."""
+    if not any(line.startswith(("# TYPE ", "# HELP ")) or '="' in line for line in lines[:JUDGED]):
+        yield None  # other words with a number
+    for line in lines:
+        if line and line[0] != "#":
+            found = _METRIC.fullmatch(line)
+            labels = found["labels"] or "" if found is not None else ""
+            if found is None or _LABEL.sub("", labels):
+                yield None
+            else:
+                given = dict(_LABEL.findall(labels))
+                yield {"metric": found["metric"], **given, "value": found["value"], "timestamp": found["timestamp"]}
+
+
 _FORMS: dict[str, Callable[[Sequence[str]], Iterator[Record | None]]] = {
     "lines of an access log": _requests,
     "a listing of files": _entries,
     "lines of file:line:text": _matches,
+    "metrics": _metrics,
 }
 
 
 def _without_empty(records: list[Record]) -> list[dict[str, Any]]:
     """Leave out what no record has, and make numbers of what has nothing else; what one record lacks is null."""
-    known = [name for name in records[0] if any(_has(record, name) for record in records)]
+    names = dict.fromkeys(name for record in records for name in record)
+    known = [name for name in names if any(_has(record, name) for record in records)]
     columns = [[str(record[name]) if _has(record, name) else "" for record in records] for name in known]
     rows = typed(list(map(list, zip(*columns, strict=True))))
     return [
@@ -132,4 +154,4 @@ def _without_empty(records: list[Record]) -> list[dict[str, Any]]:
 
 
 def _has(record: Record, name: str) -> bool:
-    return record[name] is not None and (record[name] != "-" or name not in _DASHED)
+    return record.get(name) is not None and (record[name] != "-" or name not in _DASHED)
