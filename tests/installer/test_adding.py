@@ -119,6 +119,15 @@ def test_headers_become_variables(tmp_path, monkeypatch):
     assert entry["env"] == {"COATCHECK_HEADER_X_API_KEY": "topsecret"}
 
 
+def test_a_url_with_a_secret_is_added_with_a_warning_and_shown_masked(tmp_path):
+    url = "https://me:topsecret@host/mcp?key=topsecret"
+    done = run("add", "cursor", "far", "--yes", "--url", url, home=tmp_path)
+    assert done.returncode == 0
+    assert "user, password and query of the URL can be read in the process list" in done.stderr
+    assert "topsecret" not in done.stdout + done.stderr
+    assert url in (tmp_path / ".cursor" / "mcp.json").read_text()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

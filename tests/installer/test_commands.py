@@ -111,6 +111,8 @@ def test_a_lone_surrogate_in_an_argument_can_be_shown(tmp_path):
         ["-e", "GITHUB_PAT=ghp_topsecret0123456789"],
         ["sk-topsecret-0123456789"],
         ["--pwd", "topsecret"],
+        ["https://me:topsecret@host/mcp?key=topsecret"],
+        ["--database=postgres://me:topsecret@host/db?sslkey=topsecret"],
     ],
 )
 def test_arguments_that_look_like_secrets_are_masked(tmp_path, arguments):

@@ -15,6 +15,7 @@ from coatcheck.cli.install import (
     complete_client,
     wrap_options,
 )
+from coatcheck.cli.logs import announce
 from coatcheck.errors import SettingsError
 
 _HEADER_VARIABLE = "COATCHECK_HEADER_"
@@ -82,6 +83,8 @@ def add(
         words += ["--", *(command or [])]
     else:
         words += ["--url", UrlTarget(url).url]  # refuses what is not a URL
+        if any(sign in url for sign in "?@"):
+            announce("user, password and query of the URL can be read in the process list; --header hides a secret.")
         for given in header or []:
             title, value = read_header(given)
             variable = _HEADER_VARIABLE + "".join(c if c.isalnum() else "_" for c in title).upper()

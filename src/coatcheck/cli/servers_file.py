@@ -30,11 +30,13 @@ def read_servers(paths: Sequence[Path], oauth: OAuthUse = "never") -> dict[str, 
         SettingsError: A file is missing or malformed, or there is no usable server.
     """
     servers: dict[str, Target] = {}
+    disabled: list[str] = []
     fill = environment_fill()
     for path in paths:
         for entry in _entries(path):
             value = entry.node.value()
             if is_disabled(value):
+                disabled.append(excerpt(entry.name))
                 continue
             where = f'{path}: the server "{excerpt(entry.name)}"'
             try:
@@ -48,7 +50,8 @@ def read_servers(paths: Sequence[Path], oauth: OAuthUse = "never") -> dict[str, 
             if read.ignored:
                 announce(f"{where}: all its tools are offered, because only clients apply {', '.join(read.ignored)}.")
     if not servers:
-        raise SettingsError(f"There is no server to wrap in {', '.join(map(str, paths))}.")
+        only = f": {', '.join(disabled)} {'is' if len(disabled) == 1 else 'are'} disabled" if disabled else ""
+        raise SettingsError(f"There is no server to wrap in {', '.join(map(str, paths))}{only}.")
     return servers
 
 

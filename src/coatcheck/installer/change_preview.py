@@ -223,11 +223,12 @@ def _argument(text: str, previous: str) -> str:
         return text
     if previous.startswith("-") and "=" not in previous and _SECRET_WORD.search(previous):
         return MASK
+    text = _address(text)
     for sign in "=:":
         name, separator, _ = text.partition(sign)
         if separator and _SECRET_WORD.search(name):
             return f"{name}{sign}{MASK}"
-    return _KNOWN_TOKEN.sub(MASK, _address(text))
+    return _KNOWN_TOKEN.sub(MASK, text)
 
 
 def _address(text: str) -> str:
