@@ -43,7 +43,7 @@ def test_a_notice_is_within_its_limit_and_other_keys_are_unchanged(result, inlin
     if made is None:
         return
     preview = "@obj_1".ljust(made.remaining, "p")[: made.remaining]
-    short = build_error(made, "@obj_1") if result.get("isError") else build(made, "@obj_1", preview)
+    short = build_error(made, "@obj_1", preview) if result.get("isError") else build(made, "@obj_1", preview)
     texts = [block["text"] for block in short["content"] if block["type"] == "text"]
     assert sum(map(len, texts)) <= max(made.limit, 100)
     assert (short["_meta"], short["vendor"]) == ({"a": 1}, [2])

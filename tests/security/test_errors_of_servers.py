@@ -56,7 +56,8 @@ async def assert_shortened(client, error_of) -> None:
     for name in ("data", "text"):
         error = await error_of(name)
         assert (error.code, error.message) == (ERRORS[name]["code"], "It is closed.")
-        assert len(json.dumps(error.data)) < 1_000
+        assert len(json.dumps(error.data)) < 5_000
+        assert error.data["$stored"]["preview"].startswith(f"{error.data['$stored']['reference']}: ")
         assert "word 1500" in await found_in(error.data["$stored"]["reference"])
     pages = await error_of("pages")
     assert len(pages.message) < 3_000

@@ -162,7 +162,7 @@ class ResultKeeper:
         if kept.reference is None and size.larger <= self._response_limit:
             return result
         short = (
-            build_error(notice_plan, kept.reference)
+            build_error(notice_plan, kept.reference, kept.preview)
             if result.get("isError")
             else build(notice_plan, kept.reference, kept.preview)
         )

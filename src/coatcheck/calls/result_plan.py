@@ -170,13 +170,13 @@ def error_text(text: str, limit: int, reference: str | None) -> str:
     return f"{marked[:half]}{between}{marked[len(marked) - half :]}"
 
 
-def build_error(result_plan: Plan, reference: str | None) -> Result:
-    """Build a short error: the shortened text, and the blocks that are not text."""
+def build_error(result_plan: Plan, reference: str | None, preview: str) -> Result:
+    """Build a short error: the shortened text, and the blocks that are not text; see ``build`` for the arguments."""
     text = error_text(all_text(result_plan.original), min(result_plan.remaining, ERROR_LIMIT), reference)
     visible = [block for block in result_plan.visible.values() if text_of(block) is None]
     replacement = with_content(result_plan.original, [text_block(text), *visible])
     return (
-        with_structured(replacement, stored_marker(reference, text, result_plan.limit))
+        with_structured(replacement, stored_marker(reference, preview, result_plan.limit))
         if result_plan.structured
         else replacement
     )
