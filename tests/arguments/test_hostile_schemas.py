@@ -6,6 +6,7 @@ import pytest
 
 from coatcheck.arguments.declared_types import ANY, DeclaredTypes
 from coatcheck.calls.interceptor import Interceptor
+from coatcheck.codec import CLIENT_LEVELS, is_deeper
 from coatcheck.errors import ArgumentRejected
 
 pytestmark = pytest.mark.anyio
@@ -64,7 +65,9 @@ async def test_the_tool_is_listed_and_called(explorer, name):
     schema = SCHEMAS[name]
     before = json.dumps(schema)
     interceptor = Interceptor(explorer)
-    await interceptor.tools_list({"tools": [{"name": "t", "inputSchema": schema, "outputSchema": schema}]})
+    listed = await interceptor.tools_list({"tools": [{"name": "t", "inputSchema": schema, "outputSchema": schema}]})
+    assert not is_deeper(listed, CLIENT_LEVELS - 2)
+    assert listed["tools"][0]["inputSchema"]["type"] == "object" or name == "references that double"
     for part in ("text", "n", "rows"):
         try:
             passed = await interceptor.prepare("t", {"value": f"@obj_001.{part}", "p1": f"@obj_001.{part}"})

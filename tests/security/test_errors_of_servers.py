@@ -8,8 +8,15 @@ import anyio
 import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
+from mcp.server import MCPServer
 from mcp.shared.exceptions import MCPError
 
+from coatcheck.containers import Container
+from coatcheck.decorators import explorable_and_referenceable
+from coatcheck.server import attach, configure_mcp_server
+from coatcheck.settings import Settings
+from coatcheck.tool_factory import MemoryType, ToolConfig
+from coatcheck.toolsets import Toolset
 from tests.preloaded_python import PYTHON
 from tests.results import reference_in, text_of
 from tests.security.refusing_server import ERRORS
@@ -94,3 +101,24 @@ async def test_an_attached_server_does_so_too(mode):
 
     async with failing(attached, mode) as (client, error_of):
         await assert_shortened(client, error_of)
+
+
+@pytest.mark.parametrize("attached", [True, False], ids=["attached", "served"])
+async def test_a_function_that_keeps_its_results_raises_them_shortened_too(attached):
+    def closed() -> str:
+        raise MCPError(**ERRORS["message"])
+
+    server = MCPServer("keeping")
+    if attached:
+        container = Container(settings=Settings())
+        server.tool()(explorable_and_referenceable(object_store=container.store)(closed))
+        attach(server, container)
+    else:
+        toolset = Toolset("shop", lambda: {"closed": (closed, ToolConfig(memory_type=MemoryType.BOTH))})
+        configure_mcp_server(server, toolsets=[toolset])
+    async with Client(server) as client:
+        with pytest.raises(MCPError) as raised:
+            await client.call_tool("closed", {})
+        assert raised.value.error.data == ERRORS["message"]["data"]
+        assert len(raised.value.error.message) < 3_000
+        assert reference_in(raised.value.error.message)

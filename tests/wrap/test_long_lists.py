@@ -136,7 +136,16 @@ async def test_a_malformed_entry_of_one_server_does_not_affect_the_lists_of_othe
     async def ask(upstream, message, _params):
         if message["method"] == "tools/list":
             return {"tools": odd if upstream.name == "odd" else TOOLS[:1]}
-        return {"resources": [{"uri": 7, "name": "x"}, {"uri": "a:b", "name": "b", "size": "large", "mimeType": None}]}
+        deep: object = {}
+        for _ in range(200):
+            deep = [deep]
+        return {
+            "resources": [
+                {"uri": 7, "name": "x"},
+                {"uri": "a:c", "name": "c", "deep": deep},
+                {"uri": "a:b", "name": "b", "size": "large", "mimeType": None},
+            ]
+        }
 
     listed = (await merging.merged_list({"id": 1, "method": "tools/list"}, upstreams, ask))["tools"]
     assert listed[:3] == [

@@ -63,8 +63,8 @@ class _InstalledTools(_RegisteredTools):
     """The tools of an ``MCPServer`` with toolsets; references are resolved for tools that only keep their results."""
 
     def is_plain(self, name: str) -> bool:
-        """Whether it keeps no results, or resolves references itself."""
-        return not self.keeps(name) or self.resolves(name)
+        """Whether it keeps no results."""
+        return not self.keeps(name)
 
 
 def attach_interceptor(
