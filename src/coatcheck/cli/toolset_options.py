@@ -31,11 +31,6 @@ def toolset_options(
 ) -> dict[str, dict[str, Any]]:
     """Assign unknown words on the command line to the settings of the toolsets, by the toolsets' names.
 
-    Args:
-        toolsets: The toolsets.
-        words: Flags and their values.
-        known: The command's own flags, for suggestions.
-
     Raises:
         WrongUsage: A flag belongs to no toolset, or has no value.
     """

@@ -38,12 +38,7 @@ def wrap_command(tree: Tree, entry: Entry, wrapping: Sequence[str]) -> list[Edit
 
 
 def unwrap_command(tree: Tree, entry: Entry, original: Entry | None) -> list[Edit]:
-    """Return the edits that remove coatcheck again.
-
-    Args:
-        tree: The file as it is.
-        entry: The server in it, wrapped.
-        original: The server as it was before, if that is known.
+    """Return the edits that unwrap an entry, to its original as far as that is known.
 
     Raises:
         ServerSkipped: It was wrapped manually, with options that ``install`` does not write.

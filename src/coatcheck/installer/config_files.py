@@ -132,12 +132,7 @@ def backup_path(path: Path) -> Path:
 
 
 def replace(path: Path, expected: bytes, new: bytes) -> None:
-    """Replace a file's content atomically. Links are followed, and permissions are kept.
-
-    Args:
-        path: The file.
-        expected: What must be in it.
-        new: Its new content.
+    """Replace a file's content atomically, if it is as expected. Links are followed, and permissions are kept.
 
     Raises:
         ConfigFileError: It has changed in the meantime, or cannot be written.

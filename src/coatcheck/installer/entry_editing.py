@@ -60,13 +60,7 @@ def wrap_servers(
     wrappings: Wrappings,
     added: AddedTools = lambda _: {},
 ) -> Edited:
-    """Wrap servers.
-
-    Args:
-        tree: A whole file.
-        client: The client that it belongs to.
-        wrappings: Which servers, and the words that wrap them.
-        added: Names to add to lists of tools.
+    """Wrap servers, each with its words, and add the names of tools to lists of tools.
 
     Raises:
         ConfigSyntaxError: The file does not hold servers in the form that the client expects.
@@ -106,13 +100,7 @@ def _already(entry: Entry, wrapping: Sequence[str]) -> str:
 
 
 def unwrap_servers(tree: Tree, client: Client, original: Tree | None, chosen: Callable[[Entry], bool]) -> Edited:
-    """Unwrap servers.
-
-    Args:
-        tree: A whole file.
-        client: The client that it belongs to.
-        original: The file before ``install``, if it is known; it shows the original spelling.
-        chosen: Which servers.
+    """Unwrap the chosen servers; the file before ``install``, if it is known, shows the original spelling.
 
     Raises:
         ConfigSyntaxError: The file does not hold servers in the form that the client expects.

@@ -30,13 +30,7 @@ def url_member(entry: Entry, client: Client) -> Member | None:
 
 
 def wrap_url(tree: Tree, entry: Entry, client: Client, wrapping: Sequence[str]) -> list[Edit]:
-    """Return the edits that turn a server at a URL into a wrapping command.
-
-    Args:
-        tree: The file as it is.
-        entry: The server.
-        client: The client that it belongs to.
-        wrapping: The words that start coatcheck, up to ``wrap`` and its options.
+    """Return the edits that turn a server at a URL into a command that begins with the wrapping words.
 
     Raises:
         ServerSkipped: It would not work, or would reveal a secret.
@@ -113,13 +107,7 @@ def _headers(entry: Entry) -> list[tuple[Member, str]]:
 
 
 def unwrap_url(tree: Tree, entry: Entry, client: Client, original: Entry | None) -> list[Edit]:
-    """Return the edits that turn a wrapping command back into a URL.
-
-    Args:
-        tree: The file as it is.
-        entry: The server in it, wrapped.
-        client: The client that it belongs to.
-        original: The server as it was before, as far as that is known.
+    """Return the edits that turn a wrapping command back into a URL, its original as far as that is known.
 
     Raises:
         ServerSkipped: It was wrapped manually with options that ``install`` does not write, or has variables now.

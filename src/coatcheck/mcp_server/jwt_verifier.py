@@ -108,13 +108,7 @@ class KeySource:
 
 
 class JwtVerifier:
-    """Verifies signed tokens: signature, expiry, issuer and audience.
-
-    Args:
-        keys: The source of the keys.
-        issuer: The required issuer.
-        audience: The required audience.
-    """
+    """Verifies signed tokens: signature, expiry, issuer and audience."""
 
     def __init__(self, keys: KeySource, *, issuer: str, audience: str) -> None:
         self._keys = keys

@@ -24,11 +24,6 @@ def without_mentions(
     """Return a function whose description, parameters and errors do not mention tools that are not listed.
 
     A sentence that names one is removed, or the part of it that a semicolon separates from the rest.
-
-    Args:
-        func: The function.
-        spec: How it is shown.
-        unlisted: Names of tools that are not listed.
     """
     names = re.compile(rf"(?<![\w.])(?:{'|'.join(map(re.escape, sorted(unlisted)))})(?!\w)")
     shown = spec.signature.replace(

@@ -64,13 +64,7 @@ class RedisAddress:
 def parse_redis_url(
     url: str, sentinel_username: str | None = None, sentinel_password: str | None = None
 ) -> RedisAddress:
-    """Parse a URL of one of the `SCHEMES`; raises `SettingsError`, without the password.
-
-    Args:
-        url: The URL.
-        sentinel_username: The user name at the sentinels, if the URL has none.
-        sentinel_password: The password there, likewise.
-    """
+    """Parse a URL, with the login at the sentinels if it has none; raises `SettingsError`, without the password."""
     from redis.connection import parse_url
 
     scheme, separator, rest = url.partition("://")

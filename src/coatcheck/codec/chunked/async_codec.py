@@ -73,14 +73,9 @@ async def adump_line(value: Any) -> bytes:
 
 
 async def adecode(metadata: Metadata, payload: bytes | memoryview, chunks: Chunks | None = None) -> Any:
-    """Decode a payload exactly like ``decode``, yielding to the event loop every few milliseconds.
+    """Decode a payload like ``decode``, yielding to the event loop; ``chunks`` gets its chunks, for ``free_chunks``.
 
     JSON is decoded in chunks. A tool result is decoded in one step, so its value should be computed by a worker.
-
-    Args:
-        metadata: Its metadata.
-        payload: The payload.
-        chunks: Filled with the chunks of the value, for ``free_chunks``.
 
     Raises:
         ObjectUnreadable: The payload does not match its metadata.
@@ -95,11 +90,7 @@ async def adecode(metadata: Metadata, payload: bytes | memoryview, chunks: Chunk
 
 
 async def aload_json(text: bytes, chunks: Chunks | None = None) -> Any:
-    """Decode JSON exactly like ``load_json``, yielding to the event loop every few milliseconds.
-
-    Args:
-        text: The JSON.
-        chunks: Filled with the chunks of the value, for ``free_chunks``.
+    """Decode JSON like ``load_json``, yielding to the event loop; ``chunks`` gets its chunks, for ``free_chunks``.
 
     Raises:
         ValueError: The text is not JSON.
