@@ -22,6 +22,11 @@ def test_the_server_starts_before_anything_slow_is_imported():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"[]\n"
 
 
+def test_the_command_line_loads_no_event_loop():
+    code = "import sys, coatcheck.cli.app; print(sorted({'asyncio', 'anyio', 'ssl'} & sys.modules.keys()))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"[]\n"
+
+
 def test_the_remembered_client_information_is_bounded():
     def application_call(info):
         return application_of({"method": "tools/call", "params": {"_meta": {CLIENT_INFO: info}}})

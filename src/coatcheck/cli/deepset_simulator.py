@@ -1,6 +1,5 @@
 """``coatcheck deepset simulate``: a simulated deepset platform for tests and demos."""
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -63,6 +62,8 @@ def simulate(
 
 
 def _serve(platform: "SimulatedPlatform", host: str, port: int) -> None:
+    import asyncio
+
     import uvicorn
 
     from coatcheck.cli.listen_options import Listening

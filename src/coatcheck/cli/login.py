@@ -1,6 +1,5 @@
 """``coatcheck login`` and ``logout``: OAuth sign-ins at servers at URLs."""
 
-import asyncio
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -33,6 +32,8 @@ def login(
 
         coatcheck login https://mcp.example.com/mcp
     """
+    import asyncio
+
     from coatcheck.proxy.upstreams.oauth import OAuth, open_in_browser
     from coatcheck.proxy.upstreams.targets import UrlTarget
 
@@ -85,6 +86,8 @@ async def _probe(auth: "OAuth", url: str, ca_file: Path | None) -> bool:
 
 def logout(url: Url) -> None:
     """Forget the sign-in at a server, and revoke its tokens where the server offers that."""
+    import asyncio
+
     from coatcheck.proxy.upstreams.oauth import revoke
     from coatcheck.proxy.upstreams.targets import UrlTarget
 

@@ -23,7 +23,7 @@ WRITTEN = 4_000
 
 _CONSTANTS = {None: "null,", True: "true,", False: "false,"}
 _TOKEN = re.compile(
-    r"(?<=[a-z0-9])(?=[A-Z][^a-z])"  # counted besides: random letters, as in base64, make shorter tokens than words
+    r"(?=[A-Z])(?<=[a-z0-9])(?=.[^a-z])"  # counted besides: random letters, as in base64, are shorter tokens than words
     r"|[^\r\nA-Za-z0-9]?+(?:[A-Z]?+[a-z]{1,7}+|[A-Z]{1,2}+)|\d{1,3}+| ?+[^\sA-Za-z0-9\x80-\U0010ffff]{1,3}+\n*+"
     r"| ?+[\u00c0-\u06ff]{1,4}+|[\u2010-\u303f\uff00-\U0010ffff]|[^\x00-\x7f]{1,2}+|\s*\n\s*|\s++"
 )
