@@ -1,3 +1,5 @@
+import gc
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from coatcheck.backends import BackendStatistics, InMemoryBackend, ObjectStoreBackend, RedisBackend, SQLiteBackend
 from coatcheck.codec import ToolResult
 from coatcheck.errors import ListingUnsupported, ObjectNotFound, ObjectTooLarge
+from coatcheck.explorer import Explorer
 from coatcheck.object_store import ObjectStore
 from tests.minimal_backend import FourMethods
 from tests.strategies import json_values
@@ -204,3 +207,15 @@ async def test_unused_objects_expire_after_the_idle_time_and_used_ones_stay(kind
     store.put("new")
     assert store.backend.statistics() == BackendStatistics(1, store.backend.statistics().bytes, 0, 3)
     store.close()
+
+
+def test_a_store_and_its_explorer_are_freed_without_the_garbage_collector():
+    gc.disable()
+    try:
+        explorer = Explorer(ObjectStore(InMemoryBackend()))
+        explorer.put_and_preview(["large"] * 100)
+        freed = weakref.ref(explorer), weakref.ref(explorer.store)
+        del explorer
+        assert [found() for found in freed] == [None, None]
+    finally:
+        gc.enable()

@@ -65,7 +65,7 @@ class ObjectStore:
         self._backends = BackendSource(backend)
         self.ttl = ttl
         self.namespace: Callable[[], str] = namespace or (lambda: "")
-        self._generate_id = generate_id or self._backend_id
+        self._generate_id = generate_id
         self._may_list = may_list or (lambda: True)
         self._max_object_bytes = max_object_bytes
         self._changes = PayloadChanges(compress_above, max_object_bytes, codec)
@@ -78,9 +78,6 @@ class ObjectStore:
     @property
     def _backend(self) -> Backend:
         return self._backends.now().backend
-
-    def _backend_id(self) -> str:
-        return self._backends.now().backend.generate_id()
 
     def cache_key(self, object_id: str) -> str:
         """A cache key for the caller's object, unique in this process; objects never change."""
@@ -115,7 +112,7 @@ class ObjectStore:
         """Return the id for an encoded value of this size in bytes; raises ``ObjectTooLarge``."""
         if 0 < self._max_object_bytes < size:
             raise ObjectTooLarge(size, self._max_object_bytes)
-        return self._generate_id()
+        return (self._generate_id or self._backends.now().backend.generate_id)()
 
     def put_encoded(
         self,
