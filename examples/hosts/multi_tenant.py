@@ -40,7 +40,11 @@ def make_server(container: Container, owners: Mapping[str, str], url: str) -> MC
         "tenants",
         lifespan=lambda _: running(container),
         token_verifier=ListedTokens(owners),
-        auth=AuthSettings(issuer_url=AnyHttpUrl(url), resource_server_url=AnyHttpUrl(f"{url}/mcp")),
+        auth=AuthSettings(
+            issuer_url=AnyHttpUrl(url),
+            resource_server_url=AnyHttpUrl(f"{url}/mcp"),
+            validate_token_resource=False,  # a listed token is for this server, and names no resource
+        ),
         log_level="WARNING",
     )
 

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -12,7 +13,6 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from tests.ports import free_port, is_listening
-from tests.preloaded_python import PYTHON
 from tests.results import reference_in, text_of
 from tests.waiting import wait_until
 
@@ -26,7 +26,8 @@ def started(script: str, *arguments: str, **variables: str):
     port = free_port()
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("COATCHECK_", "DEEPSET_"))}
     process = subprocess.Popen(
-        [PYTHON, str(HOSTS / script), "--port", str(port), *arguments],
+        # Not PYTHON of tests.preloaded_python, which ignores warnings.
+        [sys.executable, str(HOSTS / script), "--port", str(port), *arguments],
         env=clean | variables,
         stderr=subprocess.PIPE,
         text=True,
@@ -37,7 +38,8 @@ def started(script: str, *arguments: str, **variables: str):
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.communicate(timeout=30)
+        _, logged = process.communicate(timeout=30)
+    assert "Warning" not in logged
 
 
 async def test_fastapi_with_two_stores():
