@@ -264,6 +264,18 @@ async def test_stats_show_stored_objects_and_the_counts_of_a_server(place, tmp_p
     assert "The store" not in alone.stdout
 
 
+@pytest.mark.parametrize("flags", [[], ["--stateless"]])
+async def test_stats_name_the_server_for_a_client_without_a_session(place, tmp_path, run, flags):
+    with served("wrap", tmp_path, *flags, **place) as server:
+        async with client_of(server) as client:
+            assert client.protocol_version == "2026-07-28"
+            await client.call_tool("many", {"rows": 2000})
+        server.process.terminate()
+        await to_thread(server.process.wait)
+    figures = json.loads((await to_thread(run, place, "stats", "--json")).stdout)
+    assert [(each["server"], each["tool"]) for each in figures["saved"]["tools"]] == [("slow", "many")]
+
+
 async def test_stats_add_up_all_processes_and_days_and_persist(place, run):
     hostile = "\x1b[31mred"
     for shown in (1_000, 3_000):  # two processes, each ended

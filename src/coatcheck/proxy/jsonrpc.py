@@ -30,6 +30,8 @@ SESSION_VERSIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 UNSUPPORTED_VERSION = -32022
 SUBSCRIPTION_ID = "io.modelcontextprotocol/subscriptionId"
 SERVER_INFO = "io.modelcontextprotocol/serverInfo"
+GATEWAY_NAME = "coatcheck"
+"""The name of several servers that are wrapped together."""
 LOG_LEVEL = "io.modelcontextprotocol/logLevel"
 PROTOCOL_VERSION = "io.modelcontextprotocol/protocolVersion"
 PROGRESS_TOKEN = "progressToken"  # noqa: S105

@@ -9,7 +9,7 @@ from coatcheck.calls.nesting import HANDSHAKES
 from coatcheck.proxy import object_resources
 from coatcheck.proxy.background_tasks import result_if_ready
 from coatcheck.proxy.client_requests import Pending
-from coatcheck.proxy.jsonrpc import PARSED_AT_ONCE, Message, server_info_of, text_of
+from coatcheck.proxy.jsonrpc import GATEWAY_NAME, PARSED_AT_ONCE, Message, server_info_of, text_of
 from coatcheck.proxy.list_prefetch import ToolListPrefetch
 from coatcheck.proxy.server_resources import ServerResources
 from coatcheck.proxy.view_calls import CALL
@@ -114,5 +114,9 @@ class ServerResults:
             budget=self._budget,
             client=client,
             is_of_view=request.is_of_view,
-            server=self.server,
+            server=self.server or self._name_in(message[part]),
         )
+
+    def _name_in(self, outcome: dict[str, Any]) -> str:
+        """Return the server's name from a result: a client without a session calls without a handshake."""
+        return GATEWAY_NAME if self._is_gateway else text_of(server_info_of(outcome).get("name"))

@@ -14,7 +14,15 @@ from coatcheck.proxy.gateway.list_entries import listed_entry
 from coatcheck.proxy.gateway.names import MAX_NAME_CHARACTERS, joined, with_joined_tasks
 from coatcheck.proxy.gateway.routing import RefusedError
 from coatcheck.proxy.gateway.upstream import State, Upstream
-from coatcheck.proxy.jsonrpc import INTERNAL_ERROR, METHOD_NOT_FOUND, Message, is_stateless, server_info_of, text_of
+from coatcheck.proxy.jsonrpc import (
+    GATEWAY_NAME,
+    INTERNAL_ERROR,
+    METHOD_NOT_FOUND,
+    Message,
+    is_stateless,
+    server_info_of,
+    text_of,
+)
 from coatcheck.proxy.response_checks import fault_of
 
 logger = logging.getLogger(__name__)
@@ -85,7 +93,7 @@ def merged_instructions(upstreams: Sequence[Upstream]) -> str:
 
 def server_info() -> dict[str, str]:
     """Return the name and version of the merged server."""
-    return {"name": "coatcheck", "title": "coatcheck gateway", "version": _VERSION}
+    return {"name": GATEWAY_NAME, "title": "coatcheck gateway", "version": _VERSION}
 
 
 def servers_tool() -> dict[str, Any]:
