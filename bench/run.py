@@ -15,6 +15,7 @@ from event_loop import event_loop
 from hostile_work import hostile_work
 from in_process import Peer, large, paths, small
 from in_redis import in_redis
+from memory_in_flight import memory_in_flight
 from peers import PeerMissing, peer_figures
 from table import Figure, print_table
 from wrapping import wrapping
@@ -29,8 +30,9 @@ BENCHMARKS: dict[str, Callable[[Peer], list[Figure]]] = {
     "http": lambda _: wrapping_http(),
     "event_loop": lambda _: event_loop(),
     "hostile": lambda _: hostile_work(),
+    "memory": lambda _: memory_in_flight(),
 }
-WITHOUT_DEEPSET = frozenset({"redis", "wrap", "http", "event_loop", "hostile"})
+WITHOUT_DEEPSET = frozenset({"redis", "wrap", "http", "event_loop", "hostile", "memory"})
 
 
 def main() -> None:
