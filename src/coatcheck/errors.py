@@ -67,7 +67,7 @@ class ReferenceSyntaxError(CoatcheckError, ValueError):
 
 
 class PathNotFound(CoatcheckError, LookupError):
-    """A path leads nowhere in the object it was applied to."""
+    """A path does not exist in the object it was applied to."""
 
 
 class ObjectNotFound(CoatcheckError, LookupError):

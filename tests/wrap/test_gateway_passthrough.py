@@ -42,7 +42,7 @@ class Server:
     def start(self, on_message, on_end, on_pressure) -> None:
         self.on_message = on_message
 
-    def hold(self, *, held) -> None:
+    def set_paused(self, *, paused) -> None:
         pass
 
     def send(self, line, message=None) -> None:

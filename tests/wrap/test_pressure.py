@@ -237,12 +237,12 @@ async def test_output_of_an_exited_process_is_read_even_if_reading_was_paused():
     before = children_of(os.getpid())
     link = ProcessConnection([sys.executable, "-c", writes])
     link.start(lambda line, _request: lines.append(line), lambda _text: ended.set())
-    link.hold(held=True)
+    link.set_paused(paused=True)
     await until_ended(*(set(children_of(os.getpid())) - set(before)))
     for _ in range(10):
         await checkpoint()
     assert not ended.is_set()
-    link.hold(held=False)
+    link.set_paused(paused=False)
     with anyio.fail_after(TIMEOUT_SECONDS):
         await ended.wait()
     await link.close()

@@ -90,7 +90,7 @@ def serve(
     listen: ListenFlags,
     settings: SettingsFlags,
 ) -> None:
-    """Serve the object tools over stdio, streamable HTTP or SSE, with the tools of toolsets beside them.
+    """Serve the object tools and the tools of toolsets over stdio, streamable HTTP or SSE.
 
     The settings of a toolset are flags too: --api-key for its field api_key. "serve --toolset NAME --help" lists them.
     """

@@ -73,15 +73,15 @@ async def _probe(auth: "OAuth", url: str, ca_file: Path | None) -> bool:
     try:
         async with open_client({}, ca_file, auth) as client:
             async with client.stream("POST", url, json=initialize, headers=headers) as response:
-                refused, asked = response, "authorization" in response.request.headers
+                refused, sent_token = response, "authorization" in response.request.headers
             if refused.status_code in {404, 405}:  # HTTP+SSE, which starts with a GET
                 async with client.stream("GET", url, headers={"accept": "text/event-stream"}) as response:
-                    refused, asked = response, "authorization" in response.request.headers
+                    refused, sent_token = response, "authorization" in response.request.headers
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
         raise UpstreamError(unreachable(name, error)) from None
     if refused.is_error or refused.is_redirect:
         raise UpstreamError(refusal(name, refused))
-    return asked
+    return sent_token
 
 
 def logout(url: Url) -> None:

@@ -124,7 +124,7 @@ def get(
     *,
     settings: SettingsFlags,
 ) -> None:
-    """Print an object or a part of it, raw and whole: a text as it is, everything else as JSON; nothing is added."""
+    """Print an object or a part of it, raw and whole: a text unchanged, everything else as JSON; nothing is added."""
     from coatcheck.codec import dump_json
 
     with _exploring(settings, namespace) as explorer:

@@ -15,7 +15,7 @@ _MEDIA = ("image", "audio")  # not a set: the type in a server's block need not 
 
 
 def well_formed(text: str) -> str:
-    """Return a text with ``U+FFFD`` in the place of lone surrogates, which UTF-8 and strict JSON parsers refuse.
+    """Return a text with ``U+FFFD`` in place of lone surrogates, which UTF-8 and strict JSON parsers refuse.
 
     They come from programs that split characters.
     """

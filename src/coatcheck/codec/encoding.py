@@ -70,7 +70,7 @@ def dump_json(value: Any) -> bytes:
 
 
 def dump_shown(value: Any) -> bytes:
-    """Encode any value as compact JSON for a reader, with ``U+FFFD`` in the place of lone surrogates."""
+    """Encode any value as compact JSON for a reader, with ``U+FFFD`` in place of lone surrogates."""
     encoded, careful = try_dump(value)
     return replace_escaped_surrogates(encoded.decode()).encode() if careful else encoded
 
@@ -84,7 +84,7 @@ def dump_each_shown(values: Iterable[Any]) -> list[bytes]:
 
 
 def well_formed_value(value: Any) -> Any:
-    """Return a JSON value with ``U+FFFD`` in the place of lone surrogates; the same object where it has none."""
+    """Return a JSON value with ``U+FFFD`` in place of lone surrogates; the same object where it has none."""
     encoded, careful = try_dump(value)
     if not careful:
         return value
@@ -93,7 +93,7 @@ def well_formed_value(value: Any) -> Any:
 
 
 def replace_escaped_surrogates(text: str) -> str:
-    """Return JSON with ``U+FFFD`` in the place of the escapes of lone surrogates."""
+    """Return JSON with ``U+FFFD`` in place of the escapes of lone surrogates."""
     return _ESCAPE.sub(lambda found: r"\ufffd" if found[1] else found[0], text)
 
 

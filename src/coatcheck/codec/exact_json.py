@@ -51,7 +51,7 @@ def load_any_integers(text: str | bytes) -> Any:
 
 
 def has_more_levels(value: Any, levels: int) -> bool:
-    """Whether a JSON value has more than so many levels of lists and objects."""
+    """Whether a JSON value has more than this many levels of lists and objects."""
     level = [value]
     for _ in range(levels):
         parts = (part.values() if isinstance(part, dict) else part for part in level)

@@ -237,7 +237,7 @@ def _convert_decoded(value: Any) -> Any:
 
 
 def is_deeper(value: Any, levels: int = CLIENT_LEVELS) -> bool:
-    """Whether a JSON value has more than so many levels of lists and objects, not counting those of spliced JSON."""
+    """Whether a JSON value has more than this many levels of lists and objects, not counting those of spliced JSON."""
     nested = value
     for _ in range(FAST_DEPTH - levels):
         nested = (nested,)

@@ -118,8 +118,8 @@ class ReferenceValue:
             if stored.metadata.kind == "text":
                 return await self._spliced(stored.metadata, stored.payload, None)
             if stored.metadata.kind == "json":
-                asked = {"sample": True, "sample_alone": True}
-                answer = await self.resolve(asked) if sampled else None
+                options = {"sample": True, "sample_alone": True}
+                answer = await self.resolve(options) if sampled else None
                 return await self._spliced(stored.metadata, stored.payload, answer)
         answer = await self.resolve({"sample": sampled})
         metadata, payload = _payload_of(answer)

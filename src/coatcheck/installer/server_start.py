@@ -67,13 +67,13 @@ def try_start(entry: Any, timeout: float = TIMEOUT) -> Start:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         return Start(False, f"{excerpt(words[0])} could not be started: {reason}")
     try:
-        start = _ask(process, timeout)
+        start = _handshake(process, timeout)
     finally:
         _end(process)
     return Start(start.works, _without(start.says, environment))
 
 
-def _ask(process: "subprocess.Popen[bytes]", timeout: float) -> Start:
+def _handshake(process: "subprocess.Popen[bytes]", timeout: float) -> Start:
     """Send the request and read until it is answered, the output ends or the timeout expires."""
     assert process.stdin is not None  # noqa: S101  # both were asked for
     with suppress(OSError):

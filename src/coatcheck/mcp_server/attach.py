@@ -50,7 +50,7 @@ class _RegisteredTools:
         return keeps_results(_function(self._server, name))
 
     def stores_objects(self) -> bool:
-        """Whether any tool besides the object tools is decorated, so that the server keeps objects itself."""
+        """Whether any tool other than the object tools is decorated, so that the server keeps objects itself."""
         names = [tool.name for tool in self._server._tool_manager.list_tools()]  # noqa: SLF001
         return any(self.resolves(name) or self.keeps(name) for name in names if not self.is_plain(name))
 

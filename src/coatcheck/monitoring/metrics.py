@@ -86,7 +86,7 @@ class BackendMetrics:
     """Metrics of a backend's contents and availability, as far as they are known without a scan.
 
     Args:
-        backend: Returns the backend; called at each look.
+        backend: Returns the backend; called at each read.
     """
 
     def __init__(self, backend: Callable[[], ObjectStoreBackend]) -> None:
@@ -104,13 +104,13 @@ class BackendMetrics:
             yield GaugeMetricFamily("coatcheck_store_breaker_open", text, float(backend.breaker.is_open))
         try:
             found = as_backend(backend).statistics()
-            held = [] if found is None else _backend_gauges(found)
+            gauges = [] if found is None else _backend_gauges(found)
         except ObjectStoreUnavailable:
             return
-        except Exception:  # whatever a third-party backend raises, all other metrics are available
+        except Exception:  # with any exception of a third-party backend, all other metrics are available
             logger.exception("%r could not report its statistics", backend)
             return
-        yield from held
+        yield from gauges
 
 
 def _backend_gauges(found: BackendStatistics) -> list[Metric]:

@@ -38,7 +38,7 @@ PROGRESS_TOKEN = "progressToken"  # noqa: S105
 
 
 def parse_line(line: bytes) -> tuple[Any, bytes]:
-    """Decode a line like ``parse``, and return it with ``U+FFFD`` in the place of bytes that are not UTF-8."""
+    """Decode a line like ``parse``, and return it with ``U+FFFD`` in place of bytes that are not UTF-8."""
     message = _parse_fast(line)
     if message is not None:
         return message, line
@@ -102,7 +102,7 @@ def to_line(message: Any) -> bytes:
 
 
 def well_formed_line(line: bytes) -> bytes:
-    """Return a line with ``U+FFFD`` in the place of lone surrogates and of bytes that are not UTF-8.
+    """Return a line with ``U+FFFD`` in place of lone surrogates and of bytes that are not UTF-8.
 
     Strict parsers refuse the whole line because of them, and some clients exit.
     """

@@ -55,7 +55,7 @@ class OwnRequests:
         cursor: Any = None
         for _ in range(MAX_PAGES):
             params = ({} if meta is None else {"_meta": meta}) | ({} if cursor is None else {"cursor": cursor})
-            result = (await asyncio.wait_for(self._ask(method, params), page_timeout)).get("result")
+            result = (await asyncio.wait_for(self._send(method, params), page_timeout)).get("result")
             if not isinstance(result, dict) or not isinstance(result.get(key), list):
                 return
             yield result
@@ -63,7 +63,7 @@ class OwnRequests:
             if not cursor:
                 return
 
-    async def _ask(self, method: str, params: dict[str, Any]) -> Message:
+    async def _send(self, method: str, params: dict[str, Any]) -> Message:
         if self._gave_up:
             return {}
         response: asyncio.Future[Message] = asyncio.get_running_loop().create_future()

@@ -42,7 +42,7 @@ class BackendSource:
 
     def __init__(self, source: BackendLike) -> None:
         self._provider = source if _is_provider(source) else None
-        self._used = self._ask(source)
+        self._used = self._resolve(source)
 
     def now(self) -> BackendInUse:
         """Return the current backend."""
@@ -50,11 +50,11 @@ class BackendSource:
             return self._used
         used = self._used
         if _current(self._provider) is not used.asked:
-            used = self._used = self._ask(self._provider)
+            used = self._used = self._resolve(self._provider)
         return used
 
     @staticmethod
-    def _ask(source: BackendLike) -> BackendInUse:
+    def _resolve(source: BackendLike) -> BackendInUse:
         if _is_provider(source):
             asked, given = _current(source), source()
         else:

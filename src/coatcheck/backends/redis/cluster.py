@@ -65,7 +65,7 @@ class ClusterClients(RedisClients):
         kind = kinds.SSLConnection if self.address.tls else kinds.Connection
         host, port = self.address.nodes[0]
         return RedisCluster(
-            # It takes classes of ours only beside a URL; everything else of that is in the options.
+            # It accepts custom classes only together with a URL; everything else of the URL is in the options.
             url=f"redis://{f'[{host}]' if ':' in host else host}:{port}",
             startup_nodes=[ClusterNode(host, port) for host, port in self.address.nodes[1:]],  # type: ignore[no-untyped-call]
             connection_class=with_deadline(self.budget, kind),
@@ -130,7 +130,7 @@ class ClusterClients(RedisClients):
             startup_nodes=[ClusterNode(host, port) for host, port in self.address.nodes],
             retry=new_async_retry(_RETRIES),
             require_full_coverage=False,
-            reinitialize_steps=0,  # after so many moves it would close all connections, in use or not
+            reinitialize_steps=0,  # after this many moves it would close all connections, in use or not
             ssl=self.address.tls,
             **self._node_options,
         )

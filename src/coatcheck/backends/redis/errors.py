@@ -208,7 +208,7 @@ def _socket_error_kind(error: OSError) -> str:
     for error_type, kind in by_type:
         if isinstance(error, error_type):
             return kind
-    # asyncio joins the failures of several addresses of a host into one error without a number of its own.
+    # asyncio joins the failures of several addresses of a host into one error without an error number.
     return "refused" if "Connect call failed" in str(error) else "connect_timeout"
 
 

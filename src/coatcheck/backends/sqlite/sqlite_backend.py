@@ -279,7 +279,7 @@ class SQLiteBackend(Backend):
             self._touch(connection, number, used, moment[0])
 
     def _touch(self, connection: sqlite3.Connection, number: int, used: float, now: float) -> None:
-        """Record the use of an object, if that can be done at once: reading does not depend on it."""
+        """Record the use of an object, if possible without waiting: reading does not depend on it."""
         if now - used < self._touch_seconds or not self._writing.acquire(blocking=False):
             return
         try:
@@ -298,7 +298,7 @@ class SQLiteBackend(Backend):
         return removed > 0
 
     def _shrink_file(self, connection: sqlite3.Connection) -> None:
-        """Make the file smaller, a bit at a time, where much of it is unused; at once where the disk is nearly full."""
+        """Shrink the file in small steps if much of it is unused; in one step if the disk is nearly full."""
         if self._space.is_nearly_full():
             self._space.shrink(connection)
         elif connection.execute("PRAGMA freelist_count").fetchone()[0] > _FREE_PAGES:

@@ -1,4 +1,4 @@
-"""What an error of a filter says of the object that the filter was applied to."""
+"""Hints about the object in errors of filters."""
 
 import re
 from typing import Any

@@ -1,6 +1,6 @@
-"""What a filter that does not compile was meant to be: SQL, JSONPath, shell quotes, methods of other languages.
+"""Recognises the language of a filter that does not compile: SQL, JSONPath, shell quotes, methods of other languages.
 
-Nothing is run in place of what was asked for: a repair is only suggested, and only if it compiles.
+A repaired filter is never run in place of the given one: it is only suggested, and only if it compiles.
 """
 
 import re

@@ -102,7 +102,7 @@ def _passages(value: Any) -> Iterator[Passage]:
         if isinstance(part, str):
             yield from _text(part, link)
         elif isinstance(part, dict) and link is not None and isinstance(link[1], int):
-            # A row is one passage with its short texts; its long or nested values are passages of their own.
+            # A row is one passage with its short texts; its long or nested values are separate passages.
             short = [text for text in part.values() if isinstance(text, str) and len(text) <= PASSAGE]
             yield path_of(link), " ".join(short)
             rest = [(name, item) for name, item in part.items() if not isinstance(item, str) or len(item) > PASSAGE]

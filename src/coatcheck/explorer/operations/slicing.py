@@ -123,8 +123,8 @@ def _rest(
     return _answer(page.finish(remark), page.count if shown is None else shown, len(positions))
 
 
-def _answer(text: str, shown: int, asked: int) -> Answer:
-    return Answer(text, facts={"shown": shown, "asked": asked})
+def _answer(text: str, shown: int, requested: int) -> Answer:
+    return Answer(text, facts={"shown": shown, "asked": requested})
 
 
 def _quoted(path: str) -> str:

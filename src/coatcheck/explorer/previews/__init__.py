@@ -46,7 +46,7 @@ __all__ = [
 def render(
     value: Any, subject: Subject, limit: int, opened: Opened | None = None, *, in_sandbox: bool = False
 ) -> Preview:
-    """Preview a value in at most ``limit`` characters, whatever the value.
+    """Preview any value in at most ``limit`` characters.
 
     It shows type and size, the shape with field names and counts, the first and last members with their paths, what is
     left out, and calls that work on this object. With a small limit, the reference is kept longest; if it does not fit,

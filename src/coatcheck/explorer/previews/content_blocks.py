@@ -90,10 +90,10 @@ def _path(position: int, inside: tuple[str, ...] = ()) -> Path:
 def _inside(block: dict[str, Any], places: dict[str, tuple[str, ...]]) -> tuple[tuple[str, ...], str]:
     """Return the path and content of a block's text or base64; two empty strings if it has none."""
     keys = places.get(block["type"], ())
-    held: Any = block if keys else None
+    value: Any = block if keys else None
     for key in keys:
-        held = held.get(key) if isinstance(held, dict) else None
-    return (keys, held) if isinstance(held, str) else ((), "")
+        value = value.get(key) if isinstance(value, dict) else None
+    return (keys, value) if isinstance(value, str) else ((), "")
 
 
 def block_line(block: dict[str, Any], path: Path) -> str:
@@ -103,11 +103,11 @@ def block_line(block: dict[str, Any], path: Path) -> str:
     named = (about[key] for key in ("name", "uri", "mimeType") if isinstance(about.get(key), str))
     name = ", ".join([quoted_name(block["type"], KIND), *(quoted_name(each, NAME) for each in named)])
     for places, form in ((TEXT, "text"), (BASE64, "base64")):
-        keys, held = _inside(block, places)
+        keys, value = _inside(block, places)
         if keys:
-            start = f": {one_line(held.lstrip(), START)}" if form == "text" else ""
+            start = f": {one_line(value.lstrip(), START)}" if form == "text" else ""
             where = label_of(path.join(tuple(map(Key, keys))))
-            return f"{where}: {name}, {counted(len(held), 'character')} of {form}{start}"
+            return f"{where}: {name}, {counted(len(value), 'character')} of {form}{start}"
     return f"{label_of(path)}: {name}"
 
 

@@ -95,7 +95,7 @@ def for_header_row(place: Path) -> str:
 
 
 def for_parallel(place: Path, names: Sequence[str]) -> str:
-    """Return a filter that makes objects of lists that stand beside each other, with an item of each for one moment."""
+    """Return a filter that turns parallel lists into objects with one item of each list."""
     parent = Path(place.steps[:-1])
     lists = ", ".join(jq_path(parent.child(Key(name))) for name in names)
     entries = ", ".join(f"{name if is_identifier(name) else quote(name)}: .[{n}]" for n, name in enumerate(names))

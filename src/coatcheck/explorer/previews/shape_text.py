@@ -155,7 +155,7 @@ def _folded(objects: Objects) -> str:
 
 
 def _is_nothing(known: tuple[str, Shape]) -> bool:
-    """Whether a field is null wherever it was seen."""
+    """Whether a field was null in all sampled objects."""
     shape = known[1]
     return shape.objects is None and shape.arrays is None and shape.scalars == ["null"]
 

@@ -32,7 +32,7 @@ _WITHOUT_SPACES = re.compile("[\u0e00-\u0e7f\u3040-\u9fff]+")
 
 
 def estimate_tokens(value: Any, characters: int) -> int:
-    """Estimate the tokens of a value that has so many characters as text; the cost does not depend on its size."""
+    """Estimate the tokens of a value with this many characters as text; the cost does not depend on its size."""
     sample = _windows(value, WINDOW) if isinstance(value, str) else _sample_of_json(value, characters)
     if not sample:
         return 0

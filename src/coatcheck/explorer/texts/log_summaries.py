@@ -105,7 +105,7 @@ def read_log(text: str) -> Log:
 
 
 def read_output(text: str) -> Log:
-    """Read what a build or tests printed: errors, warnings and what failed, wherever it stands in a line."""
+    """Read the output of a build or of tests: errors, warnings and failures, at any position in a line."""
     log = Log(is_whole=len(text) <= MOST_CHARACTERS)
     for number, whole in enumerate(text[:MOST_CHARACTERS].split("\n")):
         line = whole[: 2 * WIDTH]

@@ -185,7 +185,7 @@ class Session:
             self._taken.set()
             return
         in_progress = self._conversation.bytes_in_progress > MAX_BYTES_IN_PROGRESS
-        self._connection.hold(held=in_progress or self._outbox_bytes >= HIGH_WATER)
+        self._connection.set_paused(paused=in_progress or self._outbox_bytes >= HIGH_WATER)
         if in_progress or self._connection.backlog_bytes >= HIGH_WATER:
             self._taken.clear()
         else:

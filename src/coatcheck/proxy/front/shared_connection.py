@@ -298,7 +298,7 @@ class _UnusedConnection:
     def start(self, on_message: Any, on_end: Any, on_pressure: Any = None) -> None:
         """Do nothing."""
 
-    def hold(self, *, held: bool) -> None:
+    def set_paused(self, *, paused: bool) -> None:
         """Do nothing."""
 
     def send(self, line: bytes, message: Any = None) -> None:

@@ -199,7 +199,7 @@ class _StdioSession:
         if not self._started:
             return
         is_busy = self._conversation.bytes_in_progress > MAX_BYTES_IN_PROGRESS
-        self._connection.hold(held=is_busy or self._writer.backlog_bytes >= HIGH_WATER)
+        self._connection.set_paused(paused=is_busy or self._writer.backlog_bytes >= HIGH_WATER)
         if is_busy or self._connection.backlog_bytes >= HIGH_WATER or self._exit.done():
             self._reader.pause()
         else:

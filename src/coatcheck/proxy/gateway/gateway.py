@@ -101,10 +101,10 @@ class Gateway:
         """The same without one long message for each; see `UpstreamConnection`."""
         return sum(upstream.backlog_bytes for upstream in self._upstreams.values())
 
-    def hold(self, *, held: bool) -> None:
+    def set_paused(self, *, paused: bool) -> None:
         """Pause or resume reading from all servers; see `UpstreamConnection`."""
         for upstream in self._upstreams.values():
-            upstream.hold(held=held)
+            upstream.set_paused(paused=paused)
 
     def start(self, on_message: OnMessage, _on_end: OnEnd, on_pressure: OnPressure = no_pressure) -> None:
         """Start all servers; see `UpstreamConnection`. A gateway does not end on its own."""
@@ -256,11 +256,11 @@ class Gateway:
         return {"capabilities": merged_capabilities(upstreams), "instructions": merged_instructions(upstreams)}
 
     async def _list(self, message: Message) -> dict[str, Any]:
-        return await merged_list(message, self._running(), self._ask)
+        return await merged_list(message, self._running(), self._request)
 
     # Requests to one server
 
-    async def _ask(self, upstream: Upstream, message: Message, params: Any) -> dict[str, Any]:
+    async def _request(self, upstream: Upstream, message: Message, params: Any) -> dict[str, Any]:
         """Send a request to a server in its own protocol revision and return its result in the client's."""
         return result_of(upstream, message, await (await self._forward(upstream, message, params)).parsed())
 
@@ -308,7 +308,7 @@ class Gateway:
         if routed is None:
             raise RefusedError(INVALID_PARAMS, f"There is no prompt {quoted(str(params.get('name')))}.")
         upstream, own = routed
-        result = await self._ask(upstream, message, {**params, **own})
+        result = await self._request(upstream, message, {**params, **own})
         return {**result, "messages": with_joined_uris(upstream.name, result.get("messages"))}
 
     async def _read(self, message: Message) -> dict[str, Any]:
@@ -317,7 +317,7 @@ class Gateway:
         upstream = self._schemes.get(scheme)
         if upstream is None:
             return await self._read_anywhere(message, params)
-        result = await self._ask(upstream, message, {**params, "uri": own})
+        result = await self._request(upstream, message, {**params, "uri": own})
         contents = result.get("contents")
         if not isinstance(contents, list):
             return result
@@ -329,7 +329,7 @@ class Gateway:
         refused = RefusedError(INVALID_PARAMS, f"There is no resource {quoted(str(params.get('uri')))}.")
         for upstream in filter(lambda each: each.has("resources"), self._running()):
             try:
-                return await self._ask(upstream, message, params)
+                return await self._request(upstream, message, params)
             except RefusedError as error:
                 refused = error
         raise refused
@@ -340,12 +340,12 @@ class Gateway:
         if routed is None:
             raise no_server_named(message)
         upstream, params = routed
-        return await self._ask(upstream, message, params)
+        return await self._request(upstream, message, params)
 
     async def _set_level(self, message: Message) -> dict[str, Any]:
         for upstream in self._running():
             if upstream.has("logging"):
-                await self._ask(upstream, message, message.get("params"))
+                await self._request(upstream, message, message.get("params"))
         return {}
 
     # From the servers
@@ -355,7 +355,7 @@ class Gateway:
         method, params = message["method"], message.get("params")
         related = id_of({"id": request.request_id}) if request is not None else None
         if "id" in message:
-            self._ask_client(upstream, message, related)
+            self._forward_to_client(upstream, message, related)
         elif method == "notifications/subscriptions/acknowledged":
             return
         elif method == CANCELLED and isinstance(params, dict):
@@ -368,12 +368,12 @@ class Gateway:
             joined = with_joined_tasks(upstream.name, params) if isinstance(params, dict) else params
             self._notify_client(method, joined, related)
 
-    def _ask_client(self, upstream: Upstream, message: Message, related: Id | None) -> None:
+    def _forward_to_client(self, upstream: Upstream, message: Message, related: Id | None) -> None:
         if self._is_stateless:
             text = "The client speaks a revision without requests from server to client."
             upstream.answer(error_response(message["id"], text, METHOD_NOT_FOUND))
             return
-        self._requests.ask(upstream, message, related)
+        self._requests.forward(upstream, message, related)
 
     def on_state_change(self, upstream: Upstream) -> None:
         """Notify the client that lists have changed, if it can receive notifications."""

@@ -118,17 +118,17 @@ def servers_text(upstreams: Sequence[Upstream]) -> str:
     return "\n".join(lines)
 
 
-Ask = Callable[[Upstream, Message, Any], Awaitable[dict[str, Any]]]
+SendRequest = Callable[[Upstream, Message, Any], Awaitable[dict[str, Any]]]
 """Sends a client's request to an upstream with other parameters and returns its result."""
 
 
-async def merged_list(message: Message, upstreams: Sequence[Upstream], ask: Ask) -> dict[str, Any]:
+async def merged_list(message: Message, upstreams: Sequence[Upstream], send_request: SendRequest) -> dict[str, Any]:
     """Answer a list request with the entries of all upstreams on one page.
 
     Args:
         message: The client's request.
         upstreams: The running upstreams.
-        ask: Sends a request to one of them.
+        send_request: Sends a request to one of them.
 
     Raises:
         RefusedError: No upstream has tasks.
@@ -138,7 +138,7 @@ async def merged_list(message: Message, upstreams: Sequence[Upstream], ask: Ask)
     able = [upstream for upstream in upstreams if upstream.has(capability)]
     if capability == "tasks" and not able:
         raise RefusedError(METHOD_NOT_FOUND, "None of the servers has tasks.")
-    found = await asyncio.gather(*(_pages(upstream, message, key, ask) for upstream in able))
+    found = await asyncio.gather(*(_pages(upstream, message, key, send_request) for upstream in able))
     entries: list[Any] = []
     for upstream, own in zip(able, found, strict=True):
         listed = await amap(partial(listed_entry, upstream.name, method), own)
@@ -154,13 +154,13 @@ async def merged_list(message: Message, upstreams: Sequence[Upstream], ask: Ask)
     return {**(NOT_CACHED if is_stateless(message) else {}), key: entries}
 
 
-async def _pages(upstream: Upstream, message: Message, key: str, ask: Ask) -> list[Any]:
+async def _pages(upstream: Upstream, message: Message, key: str, send_request: SendRequest) -> list[Any]:
     """Return all entries of an upstream's list; none if it fails to list."""
     entries: list[Any] = []
     params = dict(message.get("params") or {})
     for _ in range(MAX_PAGES):
         try:
-            result = await asyncio.wait_for(ask(upstream, message, params), PAGE_TIMEOUT)
+            result = await asyncio.wait_for(send_request(upstream, message, params), PAGE_TIMEOUT)
         except TimeoutError:
             logger.warning("%s did not list its %s within %g s", upstream.name, key, PAGE_TIMEOUT)
             break

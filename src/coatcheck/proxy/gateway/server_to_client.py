@@ -28,7 +28,7 @@ class ServerRequests:
         self._tokens: OrderedDict[str, tuple[Upstream, Any]] = OrderedDict()
         self._tasks: OrderedDict[str, Upstream] = OrderedDict()
 
-    def ask(self, upstream: Upstream, message: Message, related: Id | None) -> None:
+    def forward(self, upstream: Upstream, message: Message, related: Id | None) -> None:
         """Forward a server's request."""
         request = self._requests.add(message, upstream, prefix=f"{upstream.name}/")
         self._related[request.key] = related

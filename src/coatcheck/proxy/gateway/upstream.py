@@ -108,7 +108,7 @@ class Upstream:
         self._retrying: asyncio.Task[None] | None = None
         self._failing: asyncio.Task[None] | None = None
         self._closed = False
-        self._held = False
+        self._paused = False
         self._parsing = BackgroundTasks(self._apply_backpressure)
 
     @property
@@ -121,14 +121,14 @@ class Upstream:
         """The same without those of one long message."""
         return 0 if self._connection is None else self._connection.backlog_bytes
 
-    def hold(self, *, held: bool) -> None:
+    def set_paused(self, *, paused: bool) -> None:
         """Pause or resume reading from the server."""
-        self._held = held
+        self._paused = paused
         self._apply_backpressure()
 
     def _apply_backpressure(self) -> None:
         if self._connection is not None:
-            self._connection.hold(held=self._held or self._parsing.size > MAX_BYTES_IN_PROGRESS)
+            self._connection.set_paused(paused=self._paused or self._parsing.size > MAX_BYTES_IN_PROGRESS)
 
     @property
     def capabilities(self) -> dict[str, Any]:
@@ -205,7 +205,7 @@ class Upstream:
         self.stateless = False
         params = client.get("params")
         if is_stateless(client) and not self.is_legacy:
-            answer = await self.ask("server/discover", {"_meta": client_meta(client)})
+            answer = await self.request("server/discover", {"_meta": client_meta(client)})
             result = answer.get("result")
             version = meta_of(client)[PROTOCOL_VERSION]
             if isinstance(result, dict) and version in supported_versions(result):
@@ -220,7 +220,7 @@ class Upstream:
                 "capabilities": with_announcement(stateless_capabilities(client), chain_of(client)),
                 "clientInfo": client_info(client),
             }
-        answer = await self.ask("initialize", params if isinstance(params, dict) else {})
+        answer = await self.request("initialize", params if isinstance(params, dict) else {})
         result = answer.get("result")
         if not isinstance(result, dict):
             error = answer.get("error")
@@ -242,7 +242,7 @@ class Upstream:
 
     # Talking
 
-    async def ask(self, method: str, params: Any) -> Message:
+    async def request(self, method: str, params: Any) -> Message:
         """Send a request and return the parsed response; see `pass_on`."""
         return await (await self.pass_on({"jsonrpc": "2.0", "method": method}, params)).parsed()
 

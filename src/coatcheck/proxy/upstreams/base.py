@@ -56,7 +56,7 @@ class UpstreamConnection(Protocol):
         """
         ...
 
-    def hold(self, *, held: bool) -> None:
+    def set_paused(self, *, paused: bool) -> None:
         """Pause or resume reading from the server: the receiver of its messages is slow."""
         ...
 

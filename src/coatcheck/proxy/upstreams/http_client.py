@@ -98,9 +98,9 @@ class HttpConnection:
         self._on_message, self._on_pressure = on_message, on_pressure
         self._client = open_client(self._given, self._ca_file, self._auth)
 
-    def hold(self, *, held: bool) -> None:
+    def set_paused(self, *, paused: bool) -> None:
         """Pause or resume reading, so that the server cannot send more; see `UpstreamConnection`."""
-        if held:
+        if paused:
             self.flow.may_read.clear()
         else:
             self.flow.may_read.set()

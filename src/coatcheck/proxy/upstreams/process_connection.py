@@ -78,9 +78,9 @@ class ProcessConnection:
         code = self._own_code or 0
         return code if code >= 0 else 128 - code
 
-    def hold(self, *, held: bool) -> None:
+    def set_paused(self, *, paused: bool) -> None:
         """Pause or resume reading its stdout; see `UpstreamConnection`."""
-        if held:
+        if paused:
             self._reader.pause()
         else:
             self._reader.resume()

@@ -1,4 +1,4 @@
-"""How the simulator answers: routes, errors in the API's form, pages and filters of lists, parts of requests."""
+"""Responses of the simulator: routes, errors in the API's form, pages and filters of lists, parts of requests."""
 
 import operator
 import re

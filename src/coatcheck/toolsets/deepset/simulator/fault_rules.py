@@ -21,9 +21,9 @@ class FaultRule(BaseModel):
     """One rule.
 
     Attributes:
-        path: Which paths it is about, as a shell's pattern, below ``/api/``; percent-encoded.
-        method: Which method; any by default.
-        times: How many requests it is about; 0: all.
+        path: Pattern of its paths, as in a shell, below ``/api/``; percent-encoded.
+        method: Its method; any by default.
+        times: Number of requests that it applies to; 0: all.
         every: Of the requests that fit, only each so many-th fails.
         status: The answer's HTTP status; without one the request is carried out.
         body: The answer's body; by default a message in the API's form.

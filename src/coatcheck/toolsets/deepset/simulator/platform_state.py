@@ -24,7 +24,7 @@ def stable_id(*parts: object) -> str:
 
 
 def at(minutes: float) -> str:
-    """Return the moment so many minutes after the sample data begins, as the API writes it."""
+    """Return the time this many minutes after the start of the sample data, in the API's format."""
     return (BEGINNING + timedelta(minutes=minutes)).isoformat().replace("+00:00", "Z")
 
 

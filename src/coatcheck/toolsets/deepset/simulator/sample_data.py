@@ -1,4 +1,4 @@
-"""What the simulated platform begins with: more than a model should read whole, and the same in every run."""
+"""Sample data of the simulated platform: more than a model should read, and the same in every run."""
 
 import random
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the platform finds wrong with a configuration, as far as the simulator goes."""
+"""Validation of configurations, as far as the simulator supports it."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
