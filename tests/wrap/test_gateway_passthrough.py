@@ -280,6 +280,8 @@ class ServerOnCommand(Server):
 class IgnoringListener:
     """Ignores all events of a member."""
 
+    is_shared = False
+
     def on_message(self, *_) -> None:
         pass
 
@@ -301,7 +303,7 @@ def test_a_response_that_arrived_before_its_server_exited_is_not_lost():
     async def scenario() -> None:
         links: list[ServerOnCommand] = []
         member = running(links)
-        asking = asyncio.ensure_future(member.ask("tools/list", {}))
+        asking = asyncio.ensure_future(member.request("tools/list", {}))
         await until(lambda: links[0].seen, "it was asked")
         line = json.dumps({"jsonrpc": "2.0", "id": 1, "result": {"tools": ROWS}}).encode()
         assert len(line) > 1_000_000
