@@ -122,8 +122,9 @@ def _describe_values(values: Sequence[Any], level: float, pending: Pending) -> S
         if not finite:
             kinds.discard("number")
     shape = Shape(len(values), [kind for kind in _ORDER if kind in kinds])
-    records = [value for value in values if isinstance(value, dict)] if "object" in kinds else []
-    arrays = [value for value in values if isinstance(value, (list, tuple))] if "array" in kinds else []
+    is_mixed = len(kinds) > 1
+    records = _instances(values, dict, is_mixed=is_mixed) if "object" in kinds else ()
+    arrays = _instances(values, (list, tuple), is_mixed=is_mixed) if "array" in kinds else ()
     if records:
         shape.objects = Objects(len(records), _span_of(records))
     if arrays:
@@ -141,6 +142,10 @@ def _describe_values(values: Sequence[Any], level: float, pending: Pending) -> S
 def is_plain_name(name: Any) -> bool:
     """Whether a key is a word, as fields have, and no data."""
     return isinstance(name, str) and name.isidentifier() and len(name) <= LONGEST_PLAIN_NAME
+
+
+def _instances(values: Sequence[Any], kind: type | tuple[type, ...], *, is_mixed: bool) -> Sequence[Any]:
+    return [value for value in values if isinstance(value, kind)] if is_mixed else values
 
 
 def _span_of(containers: Sequence[Sized]) -> Span:

@@ -182,7 +182,8 @@ def field_name(name: str, *, quoted: bool = False) -> str:
     """Write the name of a field, as JSON where it is more than one plain word or ``quoted`` is asked for."""
     if len(name) > NAME:
         return f'{quote(name[:NAME])[:-1]}…(+{number(len(name) - NAME)} characters)"'
-    return name if not quoted and _PLAIN_NAME.fullmatch(name) else quote(name)
+    is_plain = (name.isascii() and name.isidentifier()) or _PLAIN_NAME.fullmatch(name)
+    return name if is_plain and not quoted else quote(name)
 
 
 def _span(span: Span) -> str:
