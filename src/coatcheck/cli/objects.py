@@ -152,6 +152,7 @@ def grep(
 
     The exit code is 1 when nothing matches.
     """
+    _check_order("grep PATTERN ID", pattern, target)
     with _exploring(settings, namespace) as explorer:
         wanted = {"pattern": pattern, "case_sensitive": not ignore_case, "context": context, "most": limit}
         answer = explorer.run("search", target, **wanted)
@@ -171,6 +172,7 @@ def query(
     settings: SettingsFlags,
 ) -> None:
     """Run a jq filter on an object or a part of it and print what it gives, whole; a text as it is."""
+    _check_order("query FILTER ID", filter, target)
     with _exploring(settings, namespace) as explorer:
         answer = explorer.run("query", target, filter=filter)
     for note in answer.facts.get("notes", []):
@@ -277,6 +279,23 @@ def _exploring(flags: SettingsFlags, namespace: str | None) -> Iterator[Any]:
                     f"@{error.object_id} not found{where} in {store_location(settings)}: "
                     "`coatcheck objects ls` lists what is there."
                 ) from None
+
+
+def _check_order(usage: str, first: str, target: str) -> None:
+    """Refuse arguments in the wrong order."""
+    if _is_reference(first) and not _is_reference(target):
+        raise WrongUsage(f"The id comes last: coatcheck objects {usage}.")
+
+
+def _is_reference(text: str) -> bool:
+    from coatcheck.errors import ReferenceSyntaxError
+    from coatcheck.references import parse_target
+
+    try:
+        parse_target(text)
+    except ReferenceSyntaxError:
+        return False
+    return True
 
 
 def _refuse(text: str) -> NoReturn:
