@@ -38,7 +38,7 @@ class RunningServer:
         url: A ``redis://`` or ``unix://`` URL with the password, if there is one.
         host: ``127.0.0.1``, or an empty string for a socket.
         port: The port, or 0 for a socket.
-        tls_port: A second port, which speaks TLS, or 0.
+        tls_port: A second port, for TLS, or 0.
         password: Password for clients; empty for none.
         socket_path: The path of the socket, or ``None``.
         process: The server's process; ``None`` while it is stopped.

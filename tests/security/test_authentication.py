@@ -402,8 +402,8 @@ async def test_serve_requires_tokens_and_isolates_two_users(kind, token_file, pr
             assert "not found" in text_of(await bob.call_tool("object_store_get", {"object_id": name}))
             assert name not in text_of(await bob.call_tool("object_store_list", {}))
         with pytest.raises(Exception, match=r".*") as refused:
-            async with client_of(url, "wrong", mode) as nobody:
-                await nobody.list_tools()
+            async with client_of(url, "wrong", mode) as anonymous:
+                await anonymous.list_tools()
         assert "hers" not in str(refused.value)
         process.terminate()
         output = process.stderr.read()

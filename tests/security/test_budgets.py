@@ -193,8 +193,8 @@ async def test_the_memory_of_a_server_stays_within_one_and_a_half_times_its_obje
         assert all(resident(pid) < 1024 * MEBIBYTE for pid in process_family(server))
 
 
-SPECIAL = str(HERE.parent / "wrap" / "special_server.py")
-BEHIND = [sys.executable, SPECIAL]
+SCRIPTED = str(HERE.parent / "wrap" / "scripted_server.py")
+BEHIND = [sys.executable, SCRIPTED]
 
 
 @pytest.mark.parametrize("way", ["command", "gateway"])

@@ -15,8 +15,8 @@ from tests.wrap.running import serving
 
 HERE = Path(__file__).parent
 PROXY = [PYTHON, str(HERE / "run_proxy.py")]
-SPECIAL = [PYTHON, str(HERE / "special_server.py")]
-OWN_SPECIAL = [sys.executable, *SPECIAL[1:]]
+SCRIPTED = [PYTHON, str(HERE / "scripted_server.py")]
+OWN_SCRIPTED = [sys.executable, *SCRIPTED[1:]]
 """In a separate process, a child of the process that starts it."""
 TIMEOUT_SECONDS = 30.0
 
@@ -92,11 +92,11 @@ class RawClient:
 
 @pytest.fixture
 def connect():
-    """Connect to the special server, ``wrapped`` or directly, in one of its modes."""
+    """Connect to the scripted server, ``wrapped`` or directly, in one of its modes."""
     clients = []
 
     def start(*mode: str, wrapped: bool = True, command: list[str] | None = None, verbose: bool = False) -> RawClient:
-        target = command or [*SPECIAL, *mode]
+        target = command or [*SCRIPTED, *mode]
         proxy = [*PROXY, "--verbose"] if verbose else PROXY
         clients.append(RawClient([*proxy, *target] if wrapped else target))
         return clients[-1]

@@ -22,7 +22,7 @@ from tests.wrap.running import FEATURES, HERE, WRAP, wrap_on_stdio, wrapped_over
 pytestmark = pytest.mark.anyio
 
 FEATURE = {"command": FEATURES[0], "args": [FEATURES[1], "stdio"]}
-OLD = {"command": PYTHON, "args": [str(HERE / "special_server.py")]}
+OLD = {"command": PYTHON, "args": [str(HERE / "scripted_server.py")]}
 
 FORGING = """
 import json, sys

@@ -243,21 +243,21 @@ def test_responses_of_shared_servers_are_not_mixed_up(monkeypatch, text):
 
     async def scenario() -> None:
         shared = SharedConnection(lambda: Gateway({"good": "good", "evil": "evil"}))
-        got: dict[str, list[bytes]] = {"asks evil": [], "asks good": []}
+        got: dict[str, list[bytes]] = {"client of evil": [], "client of good": []}
         streams = {who: shared.stream(lines.append) for who, lines in got.items()}
-        streams["asks evil"].send(b"", {**call("", "list"), "method": "tools/list"})
-        await until(lambda: got["asks evil"], "the list has come")
-        streams["asks evil"].send(b"", call("evil__f", "e"))
-        streams["asks good"].send(b"", call("good__f", "g"))
+        streams["client of evil"].send(b"", {**call("", "list"), "method": "tools/list"})
+        await until(lambda: got["client of evil"], "the list has arrived")
+        streams["client of evil"].send(b"", call("evil__f", "e"))
+        streams["client of good"].send(b"", call("good__f", "g"))
         await until(lambda: all(map(calls_of, servers.values())), "both servers were called")
         (own,) = calls_of(servers["evil"])
         result = b'"result":{"content":[{"type":"text","text":"%b"}]}' % text
         for other in (*range(own), *range(own + 1, own + 9)):
             servers["evil"].receive_message(b'"id":%d,%b,"id":%d' % (other, result, own))
         servers["evil"].receive_message(b'"id":%d,%b' % (own, result))
-        await until(lambda: len(got["asks evil"]) > 1, "the answer has come")
-        assert [json.loads(line)["id"] for line in got["asks evil"]] == ["list", "e"]
-        assert got["asks good"] == []
+        await until(lambda: len(got["client of evil"]) > 1, "the response has arrived")
+        assert [json.loads(line)["id"] for line in got["client of evil"]] == ["list", "e"]
+        assert got["client of good"] == []
         await shared.close()
 
     asyncio.run(scenario())

@@ -365,7 +365,7 @@ async def test_no_process_is_left_after_a_stop_signal(mode):
 
 
 async def test_a_legacy_server_is_reported_to_a_client_that_supports_only_the_stateless_protocol():
-    old = [FEATURES[0], str(HERE / "special_server.py")]
+    old = [FEATURES[0], str(HERE / "scripted_server.py")]
     with wrapped_over_http("--", *old) as (_, url, _log), anyio.fail_after(60):
         async with Client(url, mode="auto") as client:
             # A client that supports both negotiates the older one and loses nothing.

@@ -56,7 +56,7 @@ def test_a_server_without_resources_gets_the_capability_only_with_links(connect)
     hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
     from tests.wrap.running import WRAP
 
-    special = ["--", FEATURES[0], str(HERE / "special_server.py")]
+    special = ["--", FEATURES[0], str(HERE / "scripted_server.py")]
     plain = connect(command=[*WRAP, *special], wrapped=False)
     assert "resources" not in plain.ask("initialize", hello)["result"]["capabilities"]
     linked = connect(command=[*WRAP, "--resource-links", *special], wrapped=False)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.processes import children_of, wait_until_ended
-from tests.wrap.conftest import OWN_SPECIAL
+from tests.wrap.conftest import OWN_SCRIPTED
 
 HERE = Path(__file__).parent
 PROXY = [sys.executable, str(HERE / "run_proxy.py")]
@@ -21,7 +21,7 @@ def connect(connect):
 
     def start(*mode, command=None, verbose=False):
         options = ["--verbose"] if verbose else []
-        return connect(wrapped=False, command=[*PROXY, *options, *(command or [*OWN_SPECIAL, *mode])])
+        return connect(wrapped=False, command=[*PROXY, *options, *(command or [*OWN_SCRIPTED, *mode])])
 
     return start
 
@@ -62,7 +62,7 @@ def test_a_killed_proxy_leaves_no_server(connect):
 
 def test_the_session_ends_when_the_client_closes_stdout():
     request = b'{"jsonrpc":"2.0","id":1,"method":"vendor/x"}\n'
-    with subprocess.Popen([*PROXY, *OWN_SPECIAL], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen([*PROXY, *OWN_SCRIPTED], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         process.stdin.write(request)
         process.stdin.flush()
         assert b'"id": 1' in process.stdout.readline()

@@ -12,7 +12,7 @@ from tests.preloaded_python import PYTHON
 from tests.wrap.running import FEATURES, HERE, appears, wrapped_over_http
 
 pytestmark = pytest.mark.anyio
-COMMAND = ["--", PYTHON, str(HERE / "special_server.py")]
+COMMAND = ["--", PYTHON, str(HERE / "scripted_server.py")]
 HELLO = {
     "jsonrpc": "2.0",
     "id": 0,

@@ -19,7 +19,7 @@ from tests.ports import is_listening
 from tests.processes import descendants_of, wait_until_computing, wait_until_ended
 from tests.results import reference_in
 from tests.waiting import wait_until, within
-from tests.wrap.conftest import OWN_SPECIAL
+from tests.wrap.conftest import OWN_SCRIPTED
 from tests.wrap.running import OWN_WRAP, TIMEOUT_SECONDS, wrapped_over_http
 
 pytestmark = pytest.mark.anyio
@@ -92,7 +92,7 @@ container.backend.override(providers.Singleton(Hanging))
 """
 
 
-@pytest.mark.parametrize("command", [["wrap", "--", *OWN_SPECIAL, "stubborn"], ["serve"]], ids=["wrap", "serve"])
+@pytest.mark.parametrize("command", [["wrap", "--", *OWN_SCRIPTED, "stubborn"], ["serve"]], ids=["wrap", "serve"])
 def test_a_process_that_does_not_exit_in_time_is_killed_with_its_servers(connect, command, tmp_path, monkeypatch):
     (tmp_path / "hanging.py").write_text(HANGING)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
@@ -113,7 +113,7 @@ def test_a_process_that_does_not_exit_in_time_is_killed_with_its_servers(connect
 
 def test_one_signal_stops_a_gateway_over_http_with_everything_running(tmp_path):
     """With servers that ignore signals, an unread stderr, an open stream, and an endless call and filter."""
-    noisy = shlex.join([*OWN_SPECIAL, "stubborn"])
+    noisy = shlex.join([*OWN_SCRIPTED, "stubborn"])
     entry = {"command": "sh", "args": ["-c", f"yes | head -c 300000 >&2; exec {noisy}"]}
     servers = tmp_path / "servers.json"
     servers.write_text(json.dumps({"mcpServers": {"one": entry, "two": entry}}))
@@ -152,7 +152,7 @@ def test_one_signal_stops_a_gateway_over_http_with_everything_running(tmp_path):
 def test_a_second_signal_leaves_no_server(tmp_path):
     """It arrives while a session with a server that ignores signals is ending."""
     options = ["--transport", "streamable-http", "--port", "0"]
-    command = [*OWN_WRAP, *options, "--", *OWN_SPECIAL, "stubborn"]
+    command = [*OWN_WRAP, *options, "--", *OWN_SCRIPTED, "stubborn"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         url = process.stderr.readline().split()[-1]
         with ThreadPoolExecutor() as threads, httpx2.Client(timeout=60) as client:

@@ -165,7 +165,7 @@ async def test_a_crashed_server_is_reported_and_restarted():
 
 
 async def test_a_legacy_server_works_for_clients_that_support_both_protocols():
-    old = [FEATURES[0], str(HERE / "special_server.py")]
+    old = [FEATURES[0], str(HERE / "scripted_server.py")]
     with wrapped_over_http("--stateless", "--", *old) as (_, url, _log), anyio.fail_after(60):
         async with Client(url, mode="auto") as client:
             assert client.protocol_version == "2025-11-25"

@@ -1,4 +1,4 @@
-"""An MCP server without any SDK with tools of all relevant shapes: ``python special_server.py [MODE]``.
+"""An MCP server without any SDK with tools of all relevant shapes: ``python scripted_server.py [MODE]``.
 
 It answers immediately and in order, writes the same bytes each time and echoes unknown requests.
 """

@@ -25,7 +25,7 @@ from coatcheck.proxy.upstreams.streamable_http import StreamableHttpConnection
 from tests.processes import children_of, command_of, until_ended
 from tests.results import text_of
 from tests.waiting import wait_until, wait_until_steady
-from tests.wrap.conftest import OWN_SPECIAL
+from tests.wrap.conftest import OWN_SCRIPTED
 from tests.wrap.running import FEATURES, OWN_WRAP, QUIET, wrapped_over_http
 
 FLOOD = 800
@@ -80,15 +80,15 @@ class SlowReader:
 
 def gateway(tmp_path: Path) -> list[str]:
     path = tmp_path / "mcp.json"
-    path.write_text(json.dumps({"mcpServers": {"one": {"command": OWN_SPECIAL[0], "args": OWN_SPECIAL[1:]}}}))
+    path.write_text(json.dumps({"mcpServers": {"one": {"command": OWN_SCRIPTED[0], "args": OWN_SCRIPTED[1:]}}}))
     return ["--servers", str(path)]
 
 
 @pytest.mark.parametrize("way", ["command", "gateway", pytest.param("url", marks=pytest.mark.long)])
 def test_a_client_over_stdio_that_does_not_read_makes_the_server_wait_and_loses_nothing(tmp_path, way):
     mark = tmp_path / "mark"
-    with wrapped_over_http("--", *OWN_SPECIAL, wrap=OWN_WRAP) if way == "url" else contextlib.nullcontext() as served:
-        ways = {"command": ["--", *OWN_SPECIAL], "gateway": gateway(tmp_path)}
+    with wrapped_over_http("--", *OWN_SCRIPTED, wrap=OWN_WRAP) if way == "url" else contextlib.nullcontext() as served:
+        ways = {"command": ["--", *OWN_SCRIPTED], "gateway": gateway(tmp_path)}
         with SlowReader(*(["--url", served[1]] if way == "url" else ways[way])) as client:
             tool = "one__floods" if way == "gateway" else "floods"
             client.send(id=2, method="tools/call", params={"name": tool, "arguments": {"mark": str(mark)}})
@@ -101,7 +101,7 @@ def test_a_client_over_stdio_that_does_not_read_makes_the_server_wait_and_loses_
 
 @pytest.mark.parametrize("way", ["command", "gateway"])
 def test_a_server_that_does_not_read_makes_the_client_wait(tmp_path, way):
-    ways = {"command": ["--", *OWN_SPECIAL], "gateway": gateway(tmp_path)}
+    ways = {"command": ["--", *OWN_SCRIPTED], "gateway": gateway(tmp_path)}
     with SlowReader(*ways[way]) as client:
         server = server_of(client.process.pid)
         os.kill(server, signal.SIGSTOP)
@@ -128,8 +128,8 @@ def test_a_server_that_does_not_read_makes_the_client_wait(tmp_path, way):
 
 @pytest.mark.parametrize("way", ["command", "gateway", "url"])
 def test_a_long_message_to_a_server_that_does_not_read_blocks_no_other_call(tmp_path, way):
-    with wrapped_over_http("--", *OWN_SPECIAL, wrap=OWN_WRAP) if way == "url" else contextlib.nullcontext() as served:
-        ways = {"command": ["--", *OWN_SPECIAL], "gateway": gateway(tmp_path)}
+    with wrapped_over_http("--", *OWN_SCRIPTED, wrap=OWN_WRAP) if way == "url" else contextlib.nullcontext() as served:
+        ways = {"command": ["--", *OWN_SCRIPTED], "gateway": gateway(tmp_path)}
         with SlowReader(*(["--url", served[1]] if way == "url" else ways[way])) as client:
             tool = "one__measure" if way == "gateway" else "measure"
             put = {"name": "object_store_put", "arguments": {"value": [1]}}
@@ -154,7 +154,7 @@ def test_a_long_message_to_a_server_that_does_not_read_blocks_no_other_call(tmp_
 
 
 def server_of(pid: int) -> int:
-    (server,) = [child for child in children_of(pid) if "special_server" in command_of(child)]
+    (server,) = [child for child in children_of(pid) if "scripted_server" in command_of(child)]
     return server
 
 
@@ -178,7 +178,7 @@ def post(url: str, message: dict, **headers: str) -> socket.socket:
 def test_a_session_over_http_that_does_not_read_makes_its_server_wait(tmp_path):
     mark = tmp_path / "mark"
     hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "slow", "version": "1"}}
-    with wrapped_over_http("--", *OWN_SPECIAL) as (_, url, _log):
+    with wrapped_over_http("--", *OWN_SCRIPTED) as (_, url, _log):
         with post(url, {"id": 1, "method": "initialize", "params": hello}) as opened:
             head = opened.recv(4_000).decode().lower()
         session = head.partition("mcp-session-id: ")[2].partition("\r\n")[0]
