@@ -69,6 +69,46 @@ def run(operation: str, value: Any, **args: Any) -> str:
             'map(select(.state == "open" and .comments > 2) | .number)',
         ),
         (ISSUES, ".[] | .labels[].name | unique", "[.[] | .labels[].name] | unique"),
+        (ISSUES, '.[] | select(.title =~ "3$") | .number', '.[] | select((.title | test("3$"))) | .number'),
+        (ISSUES, ".[] | select(.title ~ /3$/) | .number", '.[] | select((.title | test("3$"))) | .number'),
+        (ISSUES, '.[] | select(.title contains "3").number', '.[] | select((.title | contains("3"))).number'),
+        (ISSUES, '.[] | select("3" in .title).number', '.[] | select((.title | index("3") != null)).number'),
+        (ISSUES, '.[] | select(.title like "%3%").number', '.[] | select((.title | contains("3"))).number'),
+        (ISSUES, '.[] | select(.title | test("\\d3"))', '.[] | select(.title | test("\\\\d3"))'),
+        (ISSUES, ".[] | select(.number in [1, 2]) | .title", ".[] | select((.number | IN(1, 2))) | .title"),
+        (ISSUES, ".[] | select(.number not in (1, 2)) | .title", ".[] | select((.number | IN(1, 2) | not)) | .title"),
+        (ISSUES, ".[] | select(.number between 1 and 3) | .title",
+         ".[] | select((.number >= 1 and .number <= 3)) | .title"),
+        (ISSUES, ".[] | select(!(.number > 3)) | .title", ".[] | select(((.number > 3) | not)) | .title"),
+        (ISSUES, "[.[] | select(.number <> 1)] | length", "[.[] | select(.number != 1)] | length"),
+        (ISSUES, ".[] | select(.title is not null) | .title", ".[] | select(.title != null) | .title"),
+        (ISSUES, ".[] | .missing ?? 1", ".[] | .missing // 1"),
+        (ISSUES, ".[] | .number ? .title : 0", ".[] | (if .number then .title else 0 end)"),
+        (ISSUES, '.filter(x => x.state == "open").map(x => x.title)',
+         'map(select(.state == "open")) | map(.title)'),
+        (ISSUES, '.filter(x => x.state == "open").length', 'map(select(.state == "open")) | length'),
+        (ISSUES, "group_by(.state).map(g => g.length)", "group_by(.state) | map(length)"),
+        (ISSUES, '.[] | where(.state == "open") | .title', '.[] | select(.state == "open") | .title'),
+        (ISSUES, "unique(.state) | length", "unique_by(.state) | length"),
+        (ISSUES, "distinct_by(.state) | length", "unique_by(.state) | length"),
+        (ISSUES, "max(.[].comments)", "([.[].comments] | max)"),
+        (ISSUES, "max(.comments).title", "max_by(.comments).title"),
+        (ISSUES, "orderBy(.comments) | .[0].title", "sort_by(.comments) | .[0].title"),
+        (ISSUES, "sort_by(.comments) desc | .[0].title", "(sort_by(.comments) | reverse) | .[0].title"),
+        (ISSUES, "[limit(3, .[].title)]", "[limit(3; .[].title)]"),
+        (ISSUES, "map(.title) | head 3", "map(.title) | .[:3]"),
+        (ISSUES, ".[0] | keys()", ".[0] | keys"),
+        (ISSUES, ".[5].number.toString()", "(.[5].number | tostring)"),
+        (ISSUES, '.[] | select(lower(.title) == "crash 3").number',
+         '.[] | select((.title | ascii_downcase) == "crash 3").number'),
+        (ISSUES, ".[5].number / 3 | toFixed(1)", ".[5].number / 3 | (. * 1e1 | round / 1e1)"),
+        (ISSUES, ".[] | if .number > 3 then .title else 0", ".[] | if .number > 3 then .title else 0 end"),
+        (ISSUES, "[.[] | {title, number", "[.[] | {title, number}]"),
+        (ISSUES, "| .[0].title", ".[0].title"),
+        (ISSUES, "[*].title", "[.[].title]"),
+        (ISSUES, "$..title", "[.. | objects | .title]"),
+        (ISSUES, "jq -r '.[0].title' issues.json", ".[0].title"),
+        (ISSUES, '.[].title | join(",")', '[.[].title] | join(",")'),
         (ISSUES, "@obj_1[0].title", ".[0].title"),
         (NESTED, "@obj_1.result.items | length", ".result.items | length"),
     ],
@@ -82,7 +122,7 @@ def test_the_error_for_a_filter_in_another_language_shows_a_valid_one(value: Any
 
 @pytest.mark.parametrize(
     "written",
-    ["SELECT 1", "$nothing", "[x for x, y in data]", "{", ".a | nosuch(1)", "select from where", "'" * 300, "." * 900],
+    ["SELECT 1", "$nothing", "[x for x, y in data]", ")", ".a | nosuch(1)", "select from where", "'" * 300, "." * 900],
 )
 def test_the_error_for_an_unrecognised_filter_has_no_suggestion(written: str) -> None:
     with pytest.raises(FilterError) as caught:
@@ -238,3 +278,10 @@ def test_a_reference_to_another_object_in_a_filter_is_not_accepted() -> None:
     with pytest.raises(FilterError) as caught:
         run("query", ISSUES, filter="@obj_12[0].title")
     assert "Did you mean" not in str(caught.value)
+
+
+def test_the_error_for_adding_a_number_to_a_text_says_how() -> None:
+    with pytest.raises(
+        FilterError, match=r"cannot be added.* Make a text of the number first: \(\.name \| tostring\)\.$"
+    ):
+        run("query", "a,b\n1,x\n2,y\n3,z\n", filter='.[] | .a + ": " + .b')

@@ -60,6 +60,8 @@ def failure_hint(message: str) -> str:
         return " Look at the structure first, with a path or `keys`; `.[]?` passes over what is no list."
     if message.startswith("Cannot index"):
         return " Look at the structure first, with a path or `keys`."
+    if message.startswith(("number (", "string (")) and "cannot be added" in message:
+        return " Make a text of the number first: (.name | tostring)."
     number = _NO_NUMBER.match(message)
     if number is not None:
         return _hint_for_number(number[1])

@@ -1,62 +1,131 @@
 """Recognises the language of a filter that does not compile: SQL, JSONPath, shell quotes, methods of other languages.
 
-A repaired filter is never run in place of the given one: it is only suggested, and only if it compiles.
+Most of it is a table of expressions and what they are in jq. A repaired filter is never run in place of the given one:
+it is only suggested, and only if it compiles.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from coatcheck.references.paths import quote
 
 MOST_CHARACTERS = 400
 """Longer filters are not repaired."""
 _STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"")
-_SHELL = re.compile(r"\s*(?:```(?:jq)?\s*)?(?:jq\s+(?:-\w+\s+)*)?(['`]?)(?P<inside>.*?)\1(?:\s*```)?\s*", re.DOTALL)
-_SINGLE = re.compile(r"'((?:[^'\\]|\\.)*)'")
-_CONDITION = re.compile(r"\[\?\(?(?P<test>[^\[\]()]{1,200})\)?\]")
-_PATH = r"(?:\.[A-Za-z_]\w{0,60}|\[\d{1,9}\]){1,9}"
-_METHOD = re.compile(rf"(?P<path>{_PATH})\.(?P<name>[A-Za-z_]{{2,20}})\((?P<inside>[^()]{{0,100}})\)")
-_METHODS = {
-    "contains": "contains({})",
-    "includes": "contains({})",
-    "startswith": "startswith({})",
-    "startsWith": "startswith({})",
-    "endswith": "endswith({})",
-    "endsWith": "endswith({})",
-    "match": "test({})",
-    "test": "test({})",
-    "matches": "test({})",
-    "split": "split({})",
-    "lower": "ascii_downcase",
-    "toLowerCase": "ascii_downcase",
-    "upper": "ascii_upcase",
-    "toUpperCase": "ascii_upcase",
-    "length": "length",
-    "size": "length",
-    "count": "length",
+_SHELL = re.compile(
+    r"\s*(?:```(?:jq)?\s*)?(?:jq\s+(?:-\w+\s+)*)?(['`]?)(?P<inside>.*?)\1(?:\s*```|\s+[\w./-]+\.json)?\s*", re.DOTALL
+)
+_PATH = r"(?:\.[A-Za-z_]\w{0,60}|\.?\[(?:\d{1,9}|\"\d{1,3}\")\]){1,9}"
+_TEXT = r"\"\d{1,3}\""
+"""A string, whose place in the filter a number keeps."""
+_WORD = r"(?<![.$\w\"])"
+_NAMES = {
+    name: instead
+    for instead, names in {
+        "contains": "contains includes",
+        "startswith": "startswith starts_with",
+        "endswith": "endswith ends_with",
+        "test": "test match matches search",
+        "split": "split",
+        "join": "join",
+        "ascii_downcase": "lower lowercase downcase tolowercase to_lower",
+        "ascii_upcase": "upper uppercase touppercase to_upper",
+        "length": "length len size count",
+        "tostring": "tostring str",
+        "tonumber": "int float",
+        "keys": "keys",
+        "add": "sum total",
+        "add / length": "avg average mean",
+    }.items()
+    for name in names.split()
 }
-_FUNCTIONS = (
-    (
-        re.compile(r"\bsort_by\(([^();,]{1,100})[;,]\s*[\"']?(?:desc|reverse|true|-1)[\"']?\)"),
-        r"(sort_by(\1) | reverse)",
-    ),
-    (re.compile(r"\b(?:len|count|size)\(([^()]{1,100})\)"), r"(\1 | length)"),
-    (re.compile(r"\b(?:sum|total)\(([^()]{1,100})\)"), r"([\1] | add)"),
-    (re.compile(r"\b(?:avg|average|mean)\(([^()]{1,100})\)"), r"([\1] | add / length)"),
-    (re.compile(r"(?<![.$\w\"])(?:len|count|size)\b(?!\s*[:(])"), "length"),
-    (re.compile(r"(?<![.$\w\"])(?:sum|total)\b(?!\s*[:(])"), "add"),
-    (re.compile(r"(?<![.$\w\"])(?:avg|average|mean)\b(?!\s*[:(])"), "(add / length)"),
-    (re.compile(r"(?<![.$\w\"])(?:uniq|distinct)\b(?!\s*[:(])"), "unique"),
-    (re.compile(r"(?<![.$\w\"])(?:uniq|distinct)_by\b"), "unique_by"),
-    (re.compile(r"(?<![.$\w\"])(?:lower|lowercase|downcase|to_lower)\b(?!\s*[:(])"), "ascii_downcase"),
-    (re.compile(r"(?<![.$\w\"])(?:head|take)\((\d{1,6})\)"), r".[:\1]"),
-    (re.compile(r"(?<![.$\w\"])(?:filter|where)\(([^()]{1,200})\)"), r"map(select(\1))"),
-    (re.compile(r"==="), "=="),
-    (re.compile(r"\s*&&\s*"), " and "),
-    (re.compile(r"\s*\|\|\s*"), " or "),
-    (re.compile(r"\bNone\b|\bnil\b|\bNULL\b"), "null"),
-    (re.compile(r"\bTrue\b"), "true"),
-    (re.compile(r"\bFalse\b"), "false"),
+"""Functions and methods of other languages, in lower case, and what they are called here."""
+_ONE_VALUE = "len|count|size|lower|lowercase|downcase|to_lower|upper|uppercase|str|int|float"
+_ALL_VALUES = "sum|total|avg|average|mean"
+
+
+def _called(found: re.Match[str]) -> str:
+    """Write ``.title.startsWith("x")`` as a filter on the path."""
+    name = _NAMES.get(found[2].lower())
+    return found[0] if name is None else f"({found[1]} | {name}{f'({found[3]})' if found[3] else ''})"
+
+
+def _renamed(found: re.Match[str]) -> str:
+    name = _NAMES[found[1].lower()]
+    return f"({name})" if " " in name else name
+
+
+def _with_lambda(found: re.Match[str]) -> str:
+    """Write ``.filter(x => x.a > 1)`` as a filter; ``x.a`` is ``.a`` there."""
+    body = re.sub(rf"\b{found[3]}\.length\b", "length", found[4].strip())
+    body = re.sub(rf"\b{found[3]}(?=[.\[])", "", body)
+    pipe = " | " if found[1] else ""
+    return f"{pipe}map({f'select({body})' if found[2] == 'filter' else body})"
+
+
+_Change = tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
+
+
+def _changes(*rows: tuple[str, str | Callable[[re.Match[str]], str]]) -> tuple[_Change, ...]:
+    return tuple((re.compile(pattern, re.DOTALL), instead) for pattern, instead in rows)
+
+
+_IN_STRINGS = _changes(
+    (r"'((?:[^'\\]|\\.)*)'", lambda found: '"' + found[1].replace('"', '\\"') + '"'),
+    (r"(?<!\\)\\(?=[dDwWsSbB.+*?^$|\[\]{}-])", r"\\\\"),
+    (rf"({_PATH}) i?like \"%?([^\"%]{{1,100}})%?\"", r'(\1 | contains("\2"))'),
+)
+"""Changes that concern strings; the others leave strings alone."""
+_JSON_PATH = _changes(
+    (r"^\s*\$?\.\.([A-Za-z_]\w{0,60})", r".. | objects | .\1"),
+    (r"^\s*\$?\[\*\]", ".[]"),
+    (r"^\s*\$(?:\.(?=[\[\w])|(?=[\[.])|\s*$)", "."),
+    (r"\[\*\]", "[]"),
+    (r"@\.", "."),
+    (r"\[\?\(?([^\[\]()]{1,200})\)?\]", r"[] | select(\1) | "),
+    (r"\| \.\[", "| .["),
+    (r"\|\s*$", ""),
+)
+_REWRITES = _changes(
+    (r"(^|\.)?\b(map|filter)\(\(?([A-Za-z_]\w{0,20})\)? *=> *((?:[^()]|\([^()]{0,100}\)){1,200}?)\)", _with_lambda),
+    (r"(?<=\)\))\.length\b", " | length"),
+    (rf"({_PATH})\.([A-Za-z_]{{2,20}})\(([^()]{{0,100}})\)", _called),
+    (rf"({_PATH}) ?(?:=~|~) ?({_TEXT})", r"(\1 | test(\2))"),
+    (rf"({_PATH}) ?(?:=~|~) ?/([^/]{{1,100}})/", r'(\1 | test("\2"))'),
+    (rf"({_PATH}) (contains|includes|matches|starts_?with|ends_?with) ({_TEXT})", _called),
+    (rf"({_TEXT}|-?\d{{1,20}}) in ({_PATH})", r"(\2 | index(\1) != null)"),
+    (rf"({_PATH}) not in [\[(]([^\[\]()]{{1,200}})[\])]", r"(\1 | IN(\2) | not)"),
+    (rf"({_PATH}) in [\[(]([^\[\]()]{{1,200}})[\])]", r"(\1 | IN(\2))"),
+    (rf"({_PATH}) between (\S{{1,40}}) and ([^\s)|]{{1,40}})", r"(\1 >= \2 and \1 <= \3)"),
+    (r"\bis not (?:null|None)\b", "!= null"),
+    (r"\bis (?:null|None)\b", "== null"),
+    (rf"({_PATH}) \? ([^:|]{{1,100}}) : ([^|)]{{1,100}})", r"(if \1 then \2 else \3 end)"),
+    (r"!\(([^()]{1,200})\)", r"((\1) | not)"),
+    (rf"!({_PATH})", r"(\1 | not)"),
+    (r"([=!])==", r"\1="),
+    (r"<>", "!="),
+    (r"\s*&&\s*", " and "),
+    (r"\s*\|\|\s*", " or "),
+    (r" ?\?\? ?", " // "),
+    (r"\bNone\b|\bnil\b|\bNULL\b", "null"),
+    (r"\bTrue\b", "true"),
+    (r"\bFalse\b", "false"),
+    (rf"{_WORD}(length|keys|tostring|tonumber|unique|sort|reverse|add|first|last|min|max)\(\)", r"\1"),
+    (rf"{_WORD}(?:uniq|distinct)(?=_by|\b)", "unique"),
+    (rf"{_WORD}order_?[bB]y\b", "sort_by"),
+    (r"\bsort_by\(([^();,]{1,100})[;,]\s*[\"']?(?:desc|reverse|true|-1|\d)[\"']?\)", r"(sort_by(\1) | reverse)"),
+    (r"\b(sort_by\([^();,]{1,100}\)) desc\b", r"(\1 | reverse)"),
+    (rf"{_WORD}(max|min|unique|sort)\((\.\[\][^()]{{0,100}})\)", r"([\2] | \1)"),
+    (rf"{_WORD}(max|min|unique|sort|group)\((\.[^()]{{1,100}})\)", r"\1_by(\2)"),
+    (rf"{_WORD}({_ONE_VALUE})\(([^()]{{1,100}})\)", lambda found: f"({found[2]} | {_NAMES[found[1]]})"),
+    (rf"{_WORD}({_ALL_VALUES})\(([^()]{{1,100}})\)", lambda found: f"([{found[2]}] | {_NAMES[found[1]]})"),
+    (rf"{_WORD}({_ONE_VALUE}|{_ALL_VALUES})\b(?!\s*[:(])", _renamed),
+    (rf"{_WORD}limit\((\d{{1,6}}) ?, ?", r"limit(\1; "),
+    (rf"{_WORD}(?:limit|head|take|top)(?: |\()(\d{{1,6}})\)?(?=\s*(?:\||$))", r".[:\1]"),
+    (r"(?<=\[\] \| )(?:filter|where)\(", "select("),
+    (rf"{_WORD}(?:filter|where)\(([^()]{{1,200}})\)", r"map(select(\1))"),
+    (rf"{_WORD}(?:round|toFixed)\((\d)\)", r"(. * 1e\1 | round / 1e\1)"),
+    (rf"{_WORD}round\(([^();,]{{1,100}})[,;] ?(\d)\)", r"((\1) * 1e\2 | round / 1e\2)"),
 )
 _SELECT = re.compile(
     r"\s*select\s+(?:distinct\s+)?(?P<columns>.{1,200}?)\s+from\s+\S{1,100}(?:\s+as\s+\w+)?"
@@ -75,8 +144,11 @@ _COMPREHENSION = re.compile(
     r"\s*\[(?P<made>[^\n]{1,150}?)\s+for\s+(?P<name>[A-Za-z_]\w{0,20})\s+in\s+[\w.]{1,40}"
     r"(?:\s+if\s+(?P<test>[^\n]{1,150}?))?\s*\](?P<range>\[-?\d{0,9}:-?\d{0,9}\])?\s*"
 )
+_NUMBERED = re.compile(r'"(\d{1,3})"')
+_IF = re.compile(r"\bif\b")
+_END = re.compile(r"\bend\b")
 _COMMA = re.compile(r",(?![^(]*\))")
-_WORD = re.compile(r"\b(?:AND|OR|NOT)\b")
+_LOGICAL = re.compile(r"\b(?:AND|OR|NOT)\b")
 _SIGNS = {"=": "==", "<>": "!="}
 _ASSIGNS = re.compile(r"\b(?:select|if|any|all)\b[^|]{0,200}?[\w\])\"]\s*=(?!=)\s*[\w\".$-]")
 
@@ -99,14 +171,50 @@ def repair(program: str, compiles: Callable[[str], bool]) -> str:
         meant = f"map({f'select({condition}) | ' if condition else ''}{_member(python, python['made'])})"
         meant += f" | .{python['range']}" if python["range"] else ""
         return meant if compiles(meant) else ""
-    meant = program
-    for change in (_without_shell, _double_quotes, _from_json_path, _from_methods, _from_functions):
-        changed = change(meant)
-        if changed != meant:
-            meant = changed
-            if compiles(meant):
-                return meant
-    return ""
+    return next(filter(compiles, _versions(program)), "")
+
+
+def _versions(program: str) -> Iterator[str]:
+    """Yield the filter after each change."""
+    meant = _without_shell(program)
+    for pattern, instead in _IN_STRINGS:
+        meant = pattern.sub(instead, meant)
+    if meant != program:
+        yield meant
+    strings = _STRING.findall(meant)
+    numbers = iter(range(len(strings)))
+    plain = _STRING.sub(lambda _: f'"{next(numbers)}"', meant)
+
+    def whole() -> str:
+        return _NUMBERED.sub(lambda found: strings[int(found[1])] if int(found[1]) < len(strings) else found[0], plain)
+
+    before = plain
+    for pattern, instead in _JSON_PATH:
+        plain = pattern.sub(instead, plain)
+    plain = plain.strip()
+    if plain != before.strip():
+        plain = f"[{plain}]" if "[]" in plain or ".." in plain else plain
+        yield whole()
+    for pattern, instead in _REWRITES:
+        before, plain = plain, pattern.sub(instead, plain)
+        if plain != before:
+            yield whole()
+    before, plain = plain, _closed(plain)
+    if plain != before:
+        yield whole()
+
+
+def _closed(plain: str) -> str:
+    """Close what is open at the end, and leave out a pipe at the start."""
+    plain = plain.strip().removeprefix("|").strip()
+    plain += " end" * (len(_IF.findall(plain)) - len(_END.findall(plain)))
+    waiting: list[str] = []
+    for sign in plain:
+        if sign in "([{":
+            waiting.append(")]}"["([{".index(sign)])
+        elif sign in ")]}" and (not waiting or waiting.pop() != sign):
+            return plain
+    return plain + "".join(reversed(waiting))
 
 
 def with_quoted_keys(program: str, names: Iterable[str], compiles: Callable[[str], bool]) -> str:
@@ -148,57 +256,13 @@ def _member(python: re.Match[str], text: str) -> str:
     """Write ``x["a"]``, ``x.get("a")`` and ``x.a`` of Python as steps, for the variable of a comprehension."""
     name = python["name"]
     text = re.sub(rf"\b{name}(?:\[[\"'](\w+)[\"']\]|\.get\([\"'](\w+)[\"']\))", r".\1\2", text.strip())
-    return _double_quotes(re.sub(rf"\b{name}\b(?=\.)", "", text))
-
-
-def _outside_strings(program: str, change: Callable[[str], str]) -> str:
-    """Change what is not within double quotes; quoted texts keep their place as ``"0"``."""
-    kept = _STRING.findall(program)
-    numbers = iter(range(len(kept)))
-    changed = change(_STRING.sub(lambda _: f'"{next(numbers)}"', program))
-    return re.sub(r'"(\d+)"', lambda found: kept[int(found[1])] if int(found[1]) < len(kept) else found[0], changed)
+    quotes, instead = _IN_STRINGS[0]
+    return quotes.sub(instead, re.sub(rf"\b{name}\b(?=\.)", "", text))
 
 
 def _without_shell(program: str) -> str:
     found = _SHELL.fullmatch(program)
     return program if found is None else found["inside"].strip()
-
-
-def _double_quotes(program: str) -> str:
-    return _SINGLE.sub(lambda found: '"' + found[1].replace('"', '\\"') + '"', program)
-
-
-def _from_json_path(program: str) -> str:
-    def change(text: str) -> str:
-        text = re.sub(r"^\s*\$(?:\.(?=[\[\w])|(?=[\[.])|\s*$)", ".", text).replace("[*]", "[]").replace("@.", ".")
-        text = _CONDITION.sub(r"[] | select(\g<test>) | ", text).replace("| .[", "| .[")
-        return re.sub(r"\|\s*$", "", text).strip()
-
-    changed = _outside_strings(program, change)
-    return f"[{changed}]" if changed != program and "[]" in changed else changed
-
-
-def _from_methods(program: str) -> str:
-    def change(text: str) -> str:
-        return _METHOD.sub(
-            lambda found: (
-                f"({found['path']} | {_METHODS[found['name']].format(found['inside'])})"
-                if found["name"] in _METHODS
-                else found[0]
-            ),
-            text,
-        )
-
-    return _outside_strings(program, change)
-
-
-def _from_functions(program: str) -> str:
-    def change(text: str) -> str:
-        for pattern, instead in _FUNCTIONS:
-            text = pattern.sub(instead, text)
-        return text
-
-    return _outside_strings(program, change)
 
 
 def _from_sql(program: str) -> str:
@@ -210,7 +274,7 @@ def _from_sql(program: str) -> str:
     aggregates = [each for each in map(_AGGREGATE.fullmatch, columns) if each is not None]
     steps = []
     if found["where"]:
-        condition = _WORD.sub(lambda word: word[0].lower(), _COMPARED.sub(_compare, found["where"]))
+        condition = _LOGICAL.sub(lambda word: word[0].lower(), _COMPARED.sub(_compare, found["where"]))
         steps.append(f"map(select({condition}))")
     if found["group"]:
         key = _column(found["group"])

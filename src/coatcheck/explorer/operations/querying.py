@@ -114,7 +114,9 @@ def query(document: Document, args: dict[str, Any]) -> Answer:
     except _FailedOnValue as error:
         hint = without_own_reference(args) or items_hint(error.jq_message, input_of(document, args))
         hint = hint or _list_hint(program, error.jq_message)
-        hint = hint or f"{failure_hint(error.jq_message)}{text_format_note(document, args)}"
+        hint = hint or failure_hint(error.jq_message)
+        if "cannot be" not in error.jq_message:  # values of other types; elsewhere another form may have been expected
+            hint += text_format_note(document, args)
         raise FilterError(f"{error}{hint}") from None
     if note := anchors_note(program, source):
         notes.append(note)
@@ -135,7 +137,9 @@ def _quoted_hint(document: Document, args: dict[str, Any]) -> str:
 
 def _list_hint(program: str, message: str) -> str:
     """Suggest collecting the outputs in a list before a step that takes one."""
-    if "as it is not an array" not in message:
+    if "as it is not an array" not in message and not (
+        message.startswith(("Cannot iterate over number", "Cannot iterate over string")) and "| join(" in program
+    ):
         return ""
     meant = collected(program, lambda repaired: _compile_error(repaired) is None)
     return f" Did you mean: {meant}" if meant else ""
