@@ -13,6 +13,7 @@ from coatcheck.proxy.front import asgi_middleware
 from coatcheck.proxy.front.asgi_middleware import BufferedBodies
 
 pytestmark = pytest.mark.anyio
+MEBIBYTE = 1 << 20
 
 
 async def served(application, parts, *, ends: bool) -> list[dict]:
@@ -50,17 +51,51 @@ async def test_a_body_that_never_ends_is_refused_and_freed(monkeypatch):
         assert (await served(bodies, [b"{", b"}"], ends=True))[1]["body"] == b"{}"
 
 
-async def test_incomplete_bodies_share_a_limit_that_admits_small_ones(monkeypatch):
-    monkeypatch.setattr(asgi_middleware, "MAX_BUFFERED_BYTES", 1_000)
-    bodies = BufferedBodies(echo)
+async def test_long_bodies_share_a_limit_that_admits_small_ones(monkeypatch):
+    monkeypatch.setattr(asgi_middleware, "MAX_BUFFERED_BYTES", 3 * MEBIBYTE)
+    called, may_answer, sizes = asyncio.Event(), asyncio.Event(), []
+
+    async def answers_later(_scope, receive, send):
+        sizes.append(len((await receive())["body"]))
+        if sizes[-1] > MEBIBYTE:
+            called.set()
+            await may_answer.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    bodies, part = BufferedBodies(answers_later), b"x" * MEBIBYTE
     with anyio.fail_after(60):
-        holding = asyncio.ensure_future(served(bodies, [b"x" * 900], ends=False))
-        await anyio.lowlevel.checkpoint()
-        assert (await served(bodies, [b"x" * 200], ends=True))[0]["status"] == 503
+        stalled = asyncio.ensure_future(served(bodies, [part] * 2, ends=False))
+        processed = asyncio.ensure_future(served(bodies, [part] * 2, ends=True))
+        await called.wait()
+        waiting = asyncio.ensure_future(served(bodies, [part] * 3, ends=True))
         assert (await served(bodies, [b"x" * 50], ends=True))[0]["status"] == 200
-        holding.cancel()
-        await asyncio.wait({holding})
-        assert (await served(bodies, [b"x" * 900], ends=True))[0]["status"] == 200
+        for _ in range(20):
+            await anyio.lowlevel.checkpoint()
+        assert sizes == [2 * MEBIBYTE, 50]
+        assert bodies._bodies.held == 5 * MEBIBYTE  # of the one that waits, only the first part was read
+        stalled.cancel()
+        may_answer.set()
+        assert (await processed)[0]["status"] == (await waiting)[0]["status"] == 200
+        assert bodies._bodies.held == bodies._bodies.processed == 0
+
+
+async def test_a_long_body_that_waits_for_others_too_long_is_refused(monkeypatch):
+    monkeypatch.setattr(asgi_middleware, "MAX_BUFFERED_BYTES", MEBIBYTE)
+    called, part = asyncio.Event(), b"x" * MEBIBYTE
+
+    async def never_answers(_scope, _receive, _send):
+        called.set()
+        await asyncio.get_running_loop().create_future()
+
+    bodies = BufferedBodies(never_answers)
+    with anyio.fail_after(60):
+        processed = asyncio.ensure_future(served(bodies, [part] * 2, ends=True))
+        await called.wait()
+        monkeypatch.setattr(asgi_middleware, "BODY_TIMEOUT", 0.1)
+        refused = await served(bodies, [part] * 3, ends=True)
+        assert refused[0]["status"] == 503
+        assert b"try again later" in refused[1]["body"]
+        processed.cancel()
 
 
 async def test_a_connection_that_sends_no_request_is_closed(monkeypatch):

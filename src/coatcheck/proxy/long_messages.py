@@ -153,13 +153,21 @@ class LongMessages:
             self._paused.append(reading)
         return False
 
+    def completed(self, reading: "Reading") -> None:
+        """Let others wait for a message that was read completely and is processed until it is ``finished``."""
+        self.processed += reading.size
+        self._leave(reading)
+
     def finished(self, reading: "Reading") -> None:
         """Count a message that was read completely, or is read no further."""
+        self._leave(reading)
+        self.count(-reading.size)
+
+    def _leave(self, reading: "Reading") -> None:
         if self._leader is reading:
             self._leader = None
         if reading in self._paused:
             self._paused.remove(reading)
-        self.count(-reading.size)
 
     def _lead(self, reading: "Reading") -> None:
         self._leader, reading.grew = reading, False
@@ -200,12 +208,20 @@ class Reading:
         self._can_resume = resume
         self.size = 0
         self.grew = False
+        self._is_complete = False
 
     def grow_to(self, size: int) -> bool:
         """Set the bytes that were read; return whether reading may continue, otherwise ``resume`` is called later."""
         change, self.size = size - self.size, size
         self._messages.count(change)
         return self._can_resume is None or self._messages.may_grow(self)
+
+    def complete(self, size: int) -> None:
+        """Set the bytes of a message that was read completely and counts as processed until it is finished."""
+        change, self.size = size - self.size, size
+        self._messages.completed(self)
+        self._is_complete = True
+        self._messages.count(change)
 
     def resume(self) -> None:
         """Continue reading."""
@@ -214,6 +230,9 @@ class Reading:
 
     def finish(self) -> None:
         """The message is complete, or is read no further."""
+        if self._is_complete:
+            self._is_complete = False
+            self._messages.end_turn(self.size)
         if self.size:
             self._messages.finished(self)
             self.size = 0

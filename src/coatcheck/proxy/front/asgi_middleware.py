@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from coatcheck.proxy.jsonrpc import error_response
+from coatcheck.proxy.long_messages import LongMessages, Reading
 
 MAX_BODY_BYTES = 64 << 20
 """Maximum bytes of a request body."""
@@ -23,10 +24,10 @@ IDLE_BODY_TIMEOUT = 20.0
 """Maximum seconds between two parts of a body."""
 
 SHORT_BODY_BYTES = 64 << 10
-"""Bytes above which bodies take turns: only one long body is read at each iteration of the event loop."""
+"""Bytes above which a body is long: only one long body is read at each iteration of the event loop."""
 
 MAX_BUFFERED_BYTES = 256 << 20
-"""Maximum bytes of all incomplete bodies together."""
+"""Bytes of all long bodies together, until their responses are sent, above which reading of further ones pauses."""
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
@@ -39,7 +40,7 @@ _TOO_LARGE = (
 )
 
 _TOO_SLOW = f"The body did not arrive in time: {IDLE_BODY_TIMEOUT:g} s between two parts, {BODY_TIMEOUT:g} s in all."
-_BUSY = "Too many requests are being received; try again later."
+_BUSY = "Too many large requests are being processed; try again later."
 
 SETTLE_SECONDS = 0.1
 """Seconds for which open streams still deliver messages of the last call."""
@@ -79,13 +80,24 @@ class BufferedBodies:
 
     def __init__(self, application: ASGIApp) -> None:
         self._application = application
-        self._buffered = 0
+        self._bodies = LongMessages(most_held=MAX_BUFFERED_BYTES)
         self._gate = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        may_continue = asyncio.Event()
+        reading = Reading(self._bodies, may_continue.set)
         try:
-            body: bytes | None = await self._read(Headers(scope=scope).get("content-length", ""), receive)
+            await self._serve(scope, receive, send, reading, may_continue)
+        finally:
+            reading.finish()
+
+    async def _serve(
+        self, scope: Scope, receive: Receive, send: Send, reading: Reading, may_continue: asyncio.Event
+    ) -> None:
+        declared = Headers(scope=scope).get("content-length", "")
+        try:
+            body: bytes | None = await self._read(declared, receive, reading, may_continue)
         except _TooLargeError:
             await _refuse(413, _TOO_LARGE)(scope, receive, send)
             return
@@ -95,6 +107,7 @@ class BufferedBodies:
             await _refuse(408, _TOO_SLOW)(scope, receive, send)
             return
         except _BuffersFullError:
+            await _drain(receive)
             await _refuse(503, _BUSY)(scope, receive, send)
             return
 
@@ -107,9 +120,10 @@ class BufferedBodies:
 
         await self._application(scope, replay, send)
 
-    async def _read(self, declared: str, receive: Receive) -> bytes:
+    async def _read(self, declared: str, receive: Receive, reading: Reading, may_continue: asyncio.Event) -> bytes:
         size = int(declared) if declared.isdecimal() and int(declared) > MAX_BODY_BYTES else 0
         body, more = BytesIO(), True  # Returns its value without a copy.
+        is_paused = False
         try:
             async with asyncio.timeout(BODY_TIMEOUT):
                 while more and size <= MAX_BODY_BYTES:
@@ -119,17 +133,23 @@ class BufferedBodies:
                     async with asyncio.timeout(IDLE_BODY_TIMEOUT):
                         part, more = await _next(receive)
                     size += len(part)
-                    self._buffered += len(part)
                     body.write(part)
-                    if more and self._buffered > MAX_BUFFERED_BYTES:
-                        raise _BuffersFullError
-        finally:
-            self._buffered -= body.tell()
+                    may_continue.clear()
+                    if more and body.tell() > SHORT_BODY_BYTES and not reading.grow_to(body.tell()):
+                        is_paused = True
+                        await may_continue.wait()
+                        is_paused = False
+        except TimeoutError:
+            if is_paused:
+                raise _BuffersFullError from None
+            raise
         if size > MAX_BODY_BYTES:
             body.close()
             if more:
                 await _drain(receive)
             raise _TooLargeError
+        if size > SHORT_BODY_BYTES:
+            reading.complete(size)
         return body.getvalue()
 
 
@@ -138,7 +158,7 @@ class _TooLargeError(Exception):
 
 
 class _BuffersFullError(Exception):
-    """Too many incomplete bodies are buffered."""
+    """Too many long bodies are being read and processed."""
 
 
 class _DisconnectedError(Exception):
