@@ -11,7 +11,7 @@ ALONE = $(shell grep -rl --include='test_*.py' 'mark\.alone' tests)
 # Where it is set, each of the processes that the tests start would compile what it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo demo-deepset test test-long coverage check typing format bench bench-tokens load conformance fuzz docs clean
+.PHONY: demo demo-deepset test test-long coverage check typing format bench worth load conformance fuzz docs clean
 
 demo: $(READY)  ## Run a real server behind coatcheck with a real client
 	$(BIN)/python examples/demo/demo.py
@@ -52,7 +52,7 @@ format: $(READY)
 bench: $(READY)  ## Measure, side by side with a peer in an environment of its own
 	$(BIN)/python bench/run.py
 
-bench-tokens: $(READY)  ## Count what a model reads to answer questions about recorded results, beside the last recorded run
+worth: $(READY)  ## Count what a model reads to answer questions about recorded results, beside the last recorded run
 	$(BIN)/python bench/tokens/run.py
 
 load: $(READY)  ## Load three replicas behind nginx with one Redis; SECONDS_OF_LOAD=60 CLIENTS=200 KIND=serve
