@@ -1,6 +1,6 @@
 """What a model reads to answer questions about large results: directly, through coatcheck, and through ctxtual.
 
-    make worth                                          # beside the last recorded run
+    make worth                                           # beside the last recorded run
     .venv/bin/python bench/tokens/run.py --record        # and save the figures in bench/tokens/last.json
     .venv/bin/python bench/tokens/run.py --show          # and print every text
 

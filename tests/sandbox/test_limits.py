@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from coatcheck.codec import Metadata, encode
+from coatcheck.codec import Metadata, ToolResult, encode
 from coatcheck.errors import (
     CoatcheckError,
     ObjectNotFound,
@@ -31,6 +31,16 @@ def test_an_object_over_the_memory_limit_is_refused_and_the_next_call_works(stor
         with pytest.raises(SandboxMemoryExceeded, match="128 MiB"):
             sandbox.run("show", ARGS, key="big", namespace="n", load=stored("x" * (160 * MEBIBYTE)))
         assert query(sandbox, stored, ".a", {"a": 1}).text == "1"
+    finally:
+        sandbox.close()
+
+
+def test_a_long_text_is_shown_although_the_fast_decoder_would_need_more_memory(stored):
+    sandbox = Sandbox(memory_bytes=400 * MEBIBYTE)
+    result = ToolResult({"content": [{"type": "text", "text": "x" * (35 * MEBIBYTE)}]})
+    try:
+        answer = sandbox.run("show", ARGS | {"headline": True}, key="big", namespace="n", load=stored(result))
+        assert "36,700,160 characters" in answer.text
     finally:
         sandbox.close()
 

@@ -4,10 +4,8 @@ import json
 import re
 from typing import Any
 
-import orjson
-
 from coatcheck.codec.envelope import Metadata
-from coatcheck.codec.exact_json import load_any_integers, parse_exactly
+from coatcheck.codec.exact_json import load_any_integers, load_fast, parse_exactly
 from coatcheck.codec.tool_results import result_value
 from coatcheck.errors import ObjectUnreadable
 
@@ -21,7 +19,7 @@ def decode(metadata: Metadata, payload: bytes | memoryview) -> Any:
     try:
         if metadata.kind == "text":
             return str(payload, "utf-8")
-        value = load_exactly(payload) if metadata.careful else orjson.loads(payload)
+        value = load_exactly(payload) if metadata.careful else load_fast(payload)
         return value if metadata.kind == "json" else result_value(_as_result(value))
     except ValueError as error:
         raise ObjectUnreadable from error
@@ -52,7 +50,7 @@ def decode_result(metadata: Metadata, payload: bytes | memoryview) -> dict[str, 
     if metadata.kind != "result":
         return None
     try:
-        return _as_result(load_exactly(payload) if metadata.careful else orjson.loads(payload))
+        return _as_result(load_exactly(payload) if metadata.careful else load_fast(payload))
     except ValueError as error:
         raise ObjectUnreadable from error
 
@@ -65,7 +63,7 @@ def _as_result(value: Any) -> dict[str, Any]:
 
 def load_json(text: str | bytes | bytearray | memoryview) -> Any:
     """Decode JSON; raises ``ValueError`` if the text is not JSON."""
-    return orjson.loads(text)
+    return load_fast(text)
 
 
 def load_exactly(text: str | bytes | memoryview) -> Any:
