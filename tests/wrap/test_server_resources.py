@@ -1,5 +1,6 @@
 """A server's own resources with URIs like those of stored objects; it receives no other such URI."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -8,7 +9,9 @@ import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
 
+from coatcheck.errors import ObjectNotFound
 from coatcheck.proxy import server_resources
+from coatcheck.proxy.object_subscriptions import LISTEN, MAX_OBJECTS, ObjectSubscriptions
 from coatcheck.proxy.own_requests import OwnRequests
 from coatcheck.proxy.pending_requests import PendingRequests
 from coatcheck.proxy.server_resources import MAX_REMEMBERED, ServerResources
@@ -102,6 +105,30 @@ async def test_a_server_receives_only_streams_for_its_own_resources(way):
                 assert changes.honored.resource_subscriptions == [stored]
             heard = [each for each in await asked(client) if each.startswith("subscriptions")]
             assert heard == [f"subscriptions/listen {THEIRS} demo://a", "subscriptions/listen "]
+
+
+async def test_the_objects_of_one_stream_that_are_looked_up_are_bounded():
+    looked_up: list[str] = []
+
+    class CountingInterceptor:
+        async def find_object(self, uri: str) -> None:
+            looked_up.append(uri)
+            raise ObjectNotFound("obj_x")
+
+    interceptor = asyncio.get_running_loop().create_future()
+    interceptor.set_result(CountingInterceptor())
+    uris = [f"coatcheck://objects/obj_{number}" for number in range(MAX_OBJECTS * 3)]
+    message = {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": LISTEN,
+        "params": {"notifications": {"resourceSubscriptions": uris}},
+    }
+    request = PendingRequests().add(message, None)
+    resources = ServerResources(OwnRequests(lambda *_: None, PendingRequests()), may_ask=False)
+    answer = await ObjectSubscriptions().open(request, message, interceptor, resources)
+    assert answer["params"]["notifications"] == {}
+    assert looked_up == uris[:MAX_OBJECTS]
 
 
 async def test_behind_a_gateway_too(tmp_path):

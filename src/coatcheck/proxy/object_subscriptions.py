@@ -42,10 +42,12 @@ class ObjectSubscriptions:
         asked = _filter(message)
         theirs: list[Any] = []
         ours: list[str] = []
+        left = MAX_OBJECTS
         for uri in _uris(asked):
             if not is_object(uri):
                 theirs.append(uri)
-            elif len(ours) < MAX_OBJECTS:
+            elif left:
+                left -= 1
                 if await _is_stored(uri, await asyncio.shield(interceptor)):
                     ours.append(uri)
                 elif await resources.have(uri, request):

@@ -112,8 +112,9 @@ class SessionlessRequests(ABC):
 
     def _loop(self, message: Any, request: Request) -> Message | None:
         """Return an error if the request has passed this coatcheck before."""
-        chain = [request.headers.get(NESTED_HEADER, ""), *(chain_of(message) if isinstance(message, dict) else ())]
-        loop = loop_in(chain) if is_request(message) else ""
+        if not is_request(message):
+            return None
+        loop = loop_in(chain_of(message)) or loop_in([request.headers.get(NESTED_HEADER, "")])
         return error_response(message["id"], loop) if loop else None
 
     def _is_from_coatcheck(self, request: Request) -> bool:
