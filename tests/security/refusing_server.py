@@ -66,7 +66,7 @@ def outcome(message: dict) -> str:
     if method == "tools/call":
         return call(params["name"], '"resultType": "complete", ' if is_modern else "")
     if method == "resources/read":
-        long = LONG * 4 if params["uri"] == "x://long" else ""
+        long = LONG * {"x://long": 4, "x://huge": 60}.get(params["uri"], 0)
         return f'"result": {{"contents": [], "more": [{json.dumps(long)}, {nested(300)}]}}'
     if method not in results:
         return '"error": {"code": -32601, "message": "Method not found"}'
@@ -92,6 +92,8 @@ def serve() -> None:
             if tool == "asks":
                 waiting = key
                 write(f'"id": "q", "method": "sampling/createMessage", "params": {{"messages": {nested(300)}}}')
+            elif "huge" in line:
+                write(f'{outcome(message)}, "id": {key}')
             else:
                 write(f'"id": {key}, {outcome(message)}')
 

@@ -11,6 +11,7 @@ from mcp.client.stdio import stdio_client
 from mcp.shared.exceptions import MCPError
 
 from coatcheck.codec import CLIENT_LEVELS, is_deeper
+from coatcheck.proxy import client_lines
 from coatcheck.proxy.client_lines import has_too_many_levels
 from tests.preloaded_python import PYTHON
 from tests.results import reference_in, text_of
@@ -60,7 +61,7 @@ async def test_other_responses_become_errors_that_say_why(target, mode):
         with pytest.raises(MCPError) as raised:
             await client.call_tool(names["deep_error"], {})
         assert (raised.value.error.code, raised.value.error.message) == (7, "It is closed.")
-        for uri in ("x://short", "x://long"):
+        for uri in ("x://short", "x://long", "x://huge"):
             with pytest.raises(MCPError, match="nested deeper than 200 levels"):
                 await client.read_resource(uri)
 
@@ -132,6 +133,16 @@ def test_levels_are_counted_in_lines_as_in_values(levels, objects):
     line = nested(levels, objects=objects)
     assert has_too_many_levels(line.encode()) is (levels > CLIENT_LEVELS)
     assert is_deeper(json.loads(line)) is (levels > CLIENT_LEVELS)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 100, 10_000])
+async def test_levels_are_counted_across_pieces(monkeypatch, size):
+    monkeypatch.setattr(client_lines, "COUNTED_AT_ONCE", size)
+    odd = json.dumps(['\\" [', "\\\\", '{"', "]"])
+    for levels in (150, CLIENT_LEVELS, CLIENT_LEVELS + 1, 300):
+        inside = nested(levels - 1)
+        line = f"[{odd}, {inside}, {odd}, {nested(20)}]".encode()
+        assert await client_lines.ahas_too_many_levels(line) is (levels > CLIENT_LEVELS)
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,22 @@
 """Lines for a client in a form that every client reads: well-formed, and not nested too deeply."""
 
+import asyncio
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import accumulate
 from typing import Any
 
 from coatcheck.codec import CLIENT_LEVELS, is_deeper
-from coatcheck.proxy.jsonrpc import PARSED_AT_ONCE, error_response, is_request, is_response, parse, to_line
+from coatcheck.proxy.background_tasks import BackgroundTasks
+from coatcheck.proxy.jsonrpc import PARSED_AT_ONCE, error_response, is_request, is_response, parse_long, to_line
+from coatcheck.proxy.jsonrpc import parse as parse_line
 from coatcheck.proxy.jsonrpc import well_formed_line as well_formed
 
 logger = logging.getLogger(__name__)
+
+COUNTED_AT_ONCE = 256 * 1024
+"""Bytes of a line whose levels are counted without yielding to the event loop."""
 
 _STRINGS = re.compile(rb'"[^"]*"')
 _OTHERS = bytes(set(range(256)) - set(b'[]{}"'))
@@ -21,11 +27,33 @@ def has_too_many_levels(line: bytes) -> bool:
     """Whether a line of JSON has more levels of lists and objects than the official clients read."""
     if line.count(b"[") + line.count(b"{") <= CLIENT_LEVELS:
         return False
-    unescaped = line.replace(rb"\\", b"").replace(rb"\"", b"")
-    # Without their other characters, most strings are two quotation marks; the search for all others is slower.
-    marks = unescaped.translate(None, _OTHERS).replace(b'""', b"")
-    brackets = _STRINGS.sub(b"", marks).translate(_STEPS, b'"')
-    return max(accumulate(memoryview(brackets).cast("b")), default=0) > CLIENT_LEVELS
+    return max(_levels(line, len(line)), default=0) > CLIENT_LEVELS
+
+
+async def ahas_too_many_levels(line: bytes) -> bool:
+    """As ``has_too_many_levels``, yielding to the event loop."""
+    for levels in _levels(line, COUNTED_AT_ONCE):
+        if levels > CLIENT_LEVELS:
+            return True
+        await asyncio.sleep(0)
+    return False
+
+
+def _levels(line: bytes, size: int) -> Iterator[int]:
+    """Count the levels of a line by its brackets outside strings, the most in each piece of about ``size`` bytes."""
+    start, level, begun = 0, 0, b""
+    while start < len(line):
+        end = min(start + size, len(line))
+        while line[end - 1 : end] == b"\\" and end < len(line):
+            end += 1  # What is escaped belongs to the piece.
+        unescaped = line[start:end].replace(rb"\\", b"").replace(rb"\"", b"")
+        # Without their other characters, most strings are two quotation marks; the search for all others is slower.
+        marks = begun + unescaped.translate(None, _OTHERS).replace(b'""', b"")
+        begun = b'"' if marks.count(b'"') % 2 else b""
+        steps = memoryview(_STRINGS.sub(b"", marks + begun).translate(_STEPS)).cast("b")
+        levels = list(accumulate(steps, initial=level))
+        start, level = end, levels[-1]
+        yield max(levels)
 
 
 class ClientLines:
@@ -34,32 +62,42 @@ class ClientLines:
     Args:
         to_client: Called with lines for the client.
         to_server: Called with lines for the server, each with its parsed message.
+        tasks: Count the levels of long lines.
     """
 
-    def __init__(self, to_client: Callable[[bytes], None], to_server: Callable[[bytes, Any], None]) -> None:
-        self._to_client, self._to_server = to_client, to_server
+    def __init__(
+        self, to_client: Callable[[bytes], None], to_server: Callable[[bytes, Any], None], tasks: BackgroundTasks
+    ) -> None:
+        self._to_client, self._to_server, self._tasks = to_client, to_server, tasks
 
     def send(self, line: bytes) -> None:
-        """Send a line; one of megabytes is sent unchanged."""
+        """Send a line; of one of megabytes only the levels are checked."""
         if len(line) > PARSED_AT_ONCE:
-            self._to_client(line)
+            self._tasks.start(self._send_long(line), len(line))
             return
         line = well_formed(line)
-        if not has_too_many_levels(line):
-            self._to_client(line)
-            return
-        message = parse(line)
-        for part in message if isinstance(message, list) else [message]:
-            self._send_part(part)
-
-    def _send_part(self, message: Any) -> None:
-        levels = f"nested deeper than {CLIENT_LEVELS} levels, which clients do not read"
-        if not is_deeper(message):
-            self._to_client(to_line(message))
-        elif is_response(message):
-            self._to_client(to_line(error_response(message.get("id"), f"The server's response is {levels}.")))
+        if has_too_many_levels(line):
+            self._send_parts(parse_line(line))
         else:
-            logger.warning("The server sent a message that is %s; it is dropped", levels)
-            if is_request(message):
-                refusal = error_response(message["id"], f"This request cannot be passed to the client: it is {levels}.")
-                self._to_server(to_line(refusal), refusal)
+            self._to_client(line)
+
+    async def _send_long(self, line: bytes) -> None:
+        if await ahas_too_many_levels(line):
+            self._send_parts(await parse_long(line))
+        else:
+            self._to_client(line)
+
+    def _send_parts(self, message: Any) -> None:
+        levels = f"nested deeper than {CLIENT_LEVELS} levels, which clients do not read"
+        for part in message if isinstance(message, list) else [message]:
+            if not is_deeper(part):
+                self._to_client(to_line(part))
+            elif is_response(part):
+                self._to_client(to_line(error_response(part.get("id"), f"The server's response is {levels}.")))
+            else:
+                logger.warning("The server sent a message that is %s; it is dropped", levels)
+                if is_request(part):
+                    refusal = error_response(
+                        part["id"], f"This request cannot be passed to the client: it is {levels}."
+                    )
+                    self._to_server(to_line(refusal), refusal)

@@ -77,11 +77,11 @@ class Conversation:
         reencoded: bool = False,
         is_gateway: bool = False,
     ) -> None:
-        self._to_client, self._to_server = ClientLines(to_client, to_server).send, to_server
+        self._work = BackgroundTasks(on_change, caller)
+        self._to_client, self._to_server = ClientLines(to_client, to_server, self._work).send, to_server
         self._interceptor, self._on_stray_output = interceptor, on_stray_output
         self._budget = CallBudget() if budget is None else budget
         self._requests = ClientRequests(self._budget, listed_name)
-        self._work = BackgroundTasks(on_change, caller)
         self._subscriptions = ObjectSubscriptions()
         own = OwnRequests(to_server, self._requests)
         self._prefetch, self._resources = ToolListPrefetch(own), ServerResources(own, may_ask=not is_gateway)
