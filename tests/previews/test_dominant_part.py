@@ -60,7 +60,7 @@ def test_several_blocks_are_shown_by_their_contents() -> None:
         f"\n.content[1].resource.text: resource, file:///a.md, text/x, {len(MARKDOWN):,} characters of text: " in text
     )
     assert 'object_store_get(object_id="@obj_1", path=".content[1].resource.text.lines[0:' in text
-    assert "Any tool takes @obj_1 or a part such as @obj_1.content[1].resource.text as an argument." in text
+    assert "Any argument may be @obj_1 or a part such as @obj_1.content[1].resource.text." in text
     assert '"type"' not in text
 
 

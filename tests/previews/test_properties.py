@@ -116,7 +116,7 @@ def test_a_preview_of_a_value_that_was_not_kept_suggests_no_calls(value: Any, li
     text = preview(value, limit, "")
     assert len(text) <= limit
     assert "object_store_" not in text
-    assert "Any tool takes" not in text
+    assert "Any argument may be" not in text
 
 
 @THOROUGH

@@ -43,7 +43,7 @@ def test_a_list_of_records_is_described_by_type_length_size_shape_samples_and_ne
         "Left out: 4,998 of 5,000 items.",
         """Next: object_store_query(object_id="@obj_1", filter='map(select(.state == "closed") | {id, title, state}) | .[:20]')""",
         'object_store_slice(object_id="@obj_1", start=1, end=7)',
-        "Any tool takes @obj_1 or a part such as @obj_1[1].id as an argument.",
+        "Any argument may be @obj_1 or a part such as @obj_1[1].id.",
     ]
 
 
@@ -53,7 +53,7 @@ def test_the_main_list_inside_an_object_gets_the_samples() -> None:
     assert '.data.items[4999]: {"id":4999' in text
     assert "Left out: 4,998 of 5,000 items of .items." in text
     assert 'object_store_query(object_id="@obj_1", path=".data", filter=\'.items | map(select(' in text
-    assert "@obj_1.data.items[1].id as an argument" in text
+    assert "such as @obj_1.data.items[1].id." in text
 
 
 def test_a_map_with_ids_as_keys_is_one_line_of_shape() -> None:

@@ -30,13 +30,13 @@ def call(tool: str, target: Reference, **arguments: str | int) -> str:
 
 
 def reference_usage(target: Reference, part: Path) -> str:
-    """Return the sentence that any tool takes the reference, or a part of it, as an argument."""
+    """Return the sentence that any argument may be the reference or a part of it."""
     whole = str(target)
     if len(whole) > LONGEST:
-        return "Any tool takes the reference as an argument."
+        return "Any argument may be the reference."
     example = f"{whole}{part}"
     also = f" or a part such as {example}" if part and len(example) <= LONGEST else ""
-    return f"Any tool takes {whole}{also} as an argument."
+    return f"Any argument may be {whole}{also}."
 
 
 def _argument(value: str | int) -> str:
