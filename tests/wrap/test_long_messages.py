@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import sys
 
 import pytest
 from anyio.lowlevel import checkpoint
@@ -12,10 +13,12 @@ from coatcheck.calls.interceptor import Interceptor
 from coatcheck.errors import UpstreamError
 from coatcheck.explorer import Explorer
 from coatcheck.object_store import ObjectStore
+from coatcheck.proxy import line_streams
 from coatcheck.proxy import long_messages as module
 from coatcheck.proxy.conversation import Conversation
 from coatcheck.proxy.line_streams import CHUNK, LineReader
 from coatcheck.proxy.long_messages import LongMessages, Reading, Turn
+from coatcheck.proxy.upstreams.process_connection import ProcessConnection
 from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
@@ -203,3 +206,15 @@ async def test_long_results_of_many_clients_are_kept_within_the_limit(kind):
     assert 2 * len(line) <= messages.most <= 6 * MEBIBYTE
     assert (messages.held, messages.waiting, messages.processed) == (0, 0, 0)
     explorer._open_sandbox().close()
+
+
+async def test_a_server_whose_message_has_no_end_is_ended(monkeypatch):
+    monkeypatch.setattr(line_streams, "MAX_LINE_BYTES", 2 * MEBIBYTE)
+    lines, ended = [], asyncio.get_running_loop().create_future()
+    endless = "import sys\nprint('{}', flush=True)\nwhile True: sys.stdout.write('{' * 1000000)"
+    link = ProcessConnection([sys.executable, "-c", endless])
+    link.start(lambda line, _request: lines.append(line), ended.set_result)
+    assert "writes a message of more than" in await asyncio.wait_for(ended, 60)
+    assert lines == [b"{}\n"]
+    assert LongMessages.of_loop().held == 0
+    await link.close()

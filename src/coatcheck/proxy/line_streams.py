@@ -10,6 +10,9 @@ from io import BytesIO
 from coatcheck.proxy.long_messages import LONG_MESSAGE, LongMessages, Reading
 
 CHUNK = 1 << 20
+MAX_LINE_BYTES = 256 << 20
+"""Bytes of a line above which it is not read further: twice the default maximum of an object."""
+
 HIGH_WATER = 4 << 20
 """Bytes in the backlog at which reading from the other side pauses."""
 
@@ -21,6 +24,8 @@ class LineReader:
         descriptor: The file descriptor.
         on_line: Called with each line.
         on_end: Called at the end of the input.
+        on_too_long: Called instead of further calls after more than ``MAX_LINE_BYTES`` without the end of a line; by
+            default lines may have any length.
         waits: Whether a long line waits while other long messages take too much memory.
     """
 
@@ -30,11 +35,13 @@ class LineReader:
         on_line: Callable[[bytes], None],
         on_end: Callable[[], None],
         *,
+        on_too_long: Callable[[], None] | None = None,
         waits: bool = False,
     ) -> None:
         self._descriptor = descriptor
         self._on_line = on_line
         self._on_end = on_end
+        self._on_too_long = on_too_long
         self._begun = BytesIO()
         self._loop = asyncio.get_running_loop()
         self._long = Reading(LongMessages.of_loop(), self._continue if waits else None)
@@ -122,7 +129,11 @@ class LineReader:
         if start < len(chunk):
             self._begun.write(memoryview(chunk)[start:])
             size = self._begun.tell()
-            if size > LONG_MESSAGE and not self._long.grow_to(size) and not self._is_waiting:
+            if size > MAX_LINE_BYTES and self._on_too_long is not None:
+                self.stop()
+                self._begun = BytesIO()
+                self._on_too_long()
+            elif size > LONG_MESSAGE and not self._long.grow_to(size) and not self._is_waiting:
                 self._is_waiting = True
                 self._unwatch()
 

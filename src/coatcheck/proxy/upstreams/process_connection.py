@@ -11,7 +11,7 @@ from typing import Any
 from coatcheck.errors import UpstreamError
 from coatcheck.proxy.background_tasks import finish_even_if_cancelled
 from coatcheck.proxy.jsonrpc import looks_like_json, without_mark
-from coatcheck.proxy.line_streams import LineReader, LineWriter
+from coatcheck.proxy.line_streams import MAX_LINE_BYTES, LineReader, LineWriter
 from coatcheck.proxy.upstreams.base import OnEnd, OnMessage, OnPressure, no_pressure
 from coatcheck.proxy.upstreams.process import ServerProcess, start_server, write_to_stderr
 
@@ -100,6 +100,7 @@ class ProcessConnection:
             stdout.fileno(),
             self._on_line,
             lambda: self._end_faulty("closed its stdout"),
+            on_too_long=lambda: self._end_faulty(f"writes a message of more than {MAX_LINE_BYTES >> 20} MiB"),
             waits=not self.is_shared,
         )
         self._reader.resume()
