@@ -285,3 +285,8 @@ def test_the_error_for_adding_a_number_to_a_text_says_how() -> None:
         FilterError, match=r"cannot be added.* Make a text of the number first: \(\.name \| tostring\)\.$"
     ):
         run("query", "a,b\n1,x\n2,y\n3,z\n", filter='.[] | .a + ": " + .b')
+
+
+def test_line_breaks_of_a_filter_are_legible_in_its_error() -> None:
+    with pytest.raises(FilterError, match=r'^The filter "\.\[\]\\n\| nosuch" is no jq'):
+        run("query", ISSUES, filter=".[]\n| nosuch")

@@ -264,11 +264,15 @@ def _compile(program: str, prelude: str = "") -> Any:
     except ValueError as error:
         meant = repair(program, lambda repaired: _compile_error(repaired) is None)
         if meant:
-            raise FilterError(f'The filter "{excerpt(program)}" is no jq. Did you mean: {meant}') from None
+            raise FilterError(f'The filter "{_on_one_line(program)}" is no jq. Did you mean: {meant}') from None
         message = (None if prelude else _compile_error(program)) or str(error)
         hint = compile_hint(program, message)
         jq_message = excerpt(_clean_jq_message(message), MESSAGE_CHARACTERS)
-        raise _NotJq(f'The filter "{excerpt(program)}" is no jq: {jq_message}.{hint}') from None
+        raise _NotJq(f'The filter "{_on_one_line(program)}" is no jq: {jq_message}.{hint}') from None
+
+
+def _on_one_line(program: str) -> str:
+    return excerpt(program.replace("\n", r"\n"))
 
 
 def _compile_error(program: str) -> str | None:
