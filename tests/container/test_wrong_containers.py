@@ -1,5 +1,7 @@
 """Something else in place of a container is an error that says what to pass."""
 
+from traceback import format_exception
+
 import pytest
 from dependency_injector import containers, providers
 from fastmcp import FastMCP
@@ -10,6 +12,7 @@ from coatcheck import (
     InMemoryBackend,
     ObjectStore,
     Settings,
+    WiringError,
     attach,
     configure_mcp_server,
     overridden,
@@ -59,3 +62,10 @@ def test_an_embedded_container_and_one_of_a_subclass_are_accepted():
 
     assert attach(MCPServer("one"), Host().coatcheck())
     assert attach(MCPServer("two"), Mine(settings=Settings()))
+
+
+@pytest.mark.parametrize("given", [{"redis_url": "redis://:s3cret@host"}, "s3cret", None, Settings])
+def test_something_else_in_place_of_settings_is_an_error_that_does_not_quote_it(given):
+    with pytest.raises(WiringError, match=r"^settings: an instance of Settings is expected, Settings\(…\)") as caught:
+        Container(settings=given).store()
+    assert "s3cret" not in "".join(format_exception(caught.value))

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from dependency_injector import providers
+from dependency_injector import errors, providers
 
-from coatcheck.errors import SettingsError
+from coatcheck.errors import SettingsError, WiringError
 from coatcheck.wiring.traversal import current, related
 
 if TYPE_CHECKING:
@@ -17,13 +17,14 @@ T = TypeVar("T")
 
 
 class SettingsInput(Dependency):
-    """A ``Dependency`` on settings, whose errors name the invalid section of the host's configuration."""
+    """A ``Dependency`` on settings, whose errors name the invalid section of the host's configuration, and no value."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return the settings.
 
         Raises:
             SettingsError: A setting is invalid; the error names the section of the configuration that it was read from.
+            WiringError: Something else was passed. The library's error quotes it, and it may contain a password.
         """
         try:
             return super().__call__(*args, **kwargs)
@@ -34,6 +35,11 @@ class SettingsInput(Dependency):
             if not sections:
                 raise
             raise SettingsError(f"Settings in {sections[0]}: {str(error).removeprefix('Settings: ')}") from None
+        except errors.Error:
+            kind = self.instance_of.__name__
+            raise WiringError(
+                f"settings: an instance of {kind} is expected, {kind}(…), or a provider of one."
+            ) from None
 
 
 class CachedProvider(Generic[T]):
