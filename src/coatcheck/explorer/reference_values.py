@@ -63,19 +63,12 @@ Resolve = Callable[[dict[str, Any]], Awaitable[Answer]]
 
 @dataclass(slots=True)
 class ReferenceValue:
-    """Reads the value of a reference.
+    """Reads the value of a reference."""
 
-    Attributes:
-        store: The object store.
-        mode: How to call functions that may wait.
-        target: The reference.
-        resolve: Runs the operation ``resolve`` on it, with more arguments.
-    """
-
-    store: ObjectStore
-    mode: CallMode
-    target: Reference
-    resolve: Resolve
+    store: ObjectStore  # the object store
+    mode: CallMode  # how to call functions that may wait
+    target: Reference  # the reference
+    resolve: Resolve  # runs the operation `resolve` on it, with more arguments
 
     async def _read(self) -> StoredObject:
         return await self.mode.call(self.store.read, self.store.aread, self.target.object_id)

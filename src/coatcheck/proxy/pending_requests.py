@@ -26,35 +26,20 @@ Requester = TypeVar("Requester", bound=Hashable)
 
 @dataclass(slots=True, eq=False)
 class PendingRequest(Generic[Requester]):
-    """A request without a response. It does not hold the request's parameters, which may be large.
+    """A request without a response. It does not hold the request's parameters, which may be large."""
 
-    Attributes:
-        key: The id that it is sent under.
-        requester: The receiver of the response.
-        request_id: The id that the requester chose.
-        method: Its method.
-        tool: The tool that it calls, else ``""``.
-        meta: Its ``_meta``.
-        is_stateless: Whether it is of a stateless revision.
-        task: The task that prepares it, until it is sent.
-        passes: Whether its response passes unchanged because an outer coatcheck does the work.
-        call: What remains to be done with the result of a call.
-        is_of_view: Whether a view of MCP Apps sent it.
-        objects: The addresses of stored objects that it subscribes to.
-    """
-
-    key: Id
-    requester: Requester
-    request_id: Any
+    key: Id  # the id that it is sent under
+    requester: Requester  # the receiver of the response
+    request_id: Any  # the id that the requester chose
     method: str
-    tool: str
-    meta: dict[str, Any]
-    is_stateless: bool
-    task: asyncio.Task[None] | None = None
-    passes: bool = False
-    call: PreparedCall | None = None
-    is_of_view: bool = False
-    objects: Sequence[str] = ()
+    tool: str  # the tool that it calls, else `""`
+    meta: dict[str, Any]  # its `_meta`
+    is_stateless: bool  # whether it is of a stateless revision
+    task: asyncio.Task[None] | None = None  # the task that prepares it, until it is sent
+    passes: bool = False  # whether its response passes unchanged because an outer coatcheck does the work
+    call: PreparedCall | None = None  # what remains to be done with the result of a call
+    is_of_view: bool = False  # whether a view of MCP Apps sent it
+    objects: Sequence[str] = ()  # the addresses of stored objects that it subscribes to
 
     def client(self, of_session: Client) -> Client:
         """Return the client of the request, which a request of a stateless revision names itself."""

@@ -13,19 +13,12 @@ Facts = dict[str, Any]
 
 @dataclass(slots=True)
 class Answer:
-    """The outcome of an operation.
+    """The outcome of an operation."""
 
-    Attributes:
-        text: The answer; never longer than the operation's ``limit``.
-        payload: The encoded new value, if the operation computed one.
-        metadata: The metadata of that value, as returned by ``Metadata.to_dict``.
-        facts: Figures for the caller, such as the number of matches; plain JSON.
-    """
-
-    text: str
-    payload: bytes | None = None
-    metadata: dict[str, Any] | None = None
-    facts: Facts = field(default_factory=dict)
+    text: str  # the answer; never longer than the operation's `limit`
+    payload: bytes | None = None  # the encoded new value, if the operation computed one
+    metadata: dict[str, Any] | None = None  # the metadata of that value, as returned by `Metadata.to_dict`
+    facts: Facts = field(default_factory=dict)  # figures for the caller, such as the number of matches; plain JSON
 
     @classmethod
     def of_value(cls, text: str, value: Any, facts: Facts | None = None) -> "Answer":

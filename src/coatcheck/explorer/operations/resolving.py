@@ -19,15 +19,10 @@ Place = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A value with the first members of each list and object.
+    """A value with the first members of each list and object."""
 
-    Attributes:
-        value: The shortened value.
-        cut: The paths at which something was left out.
-    """
-
-    value: Any
-    cut: frozenset[Place]
+    value: Any  # the shortened value
+    cut: frozenset[Place]  # the paths at which something was left out
 
     def to_facts(self) -> dict[str, Any]:
         """Return the sample as JSON."""

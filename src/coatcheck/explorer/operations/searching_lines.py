@@ -15,21 +15,14 @@ MOST_LINES_OF_A_MATCH = 20
 
 @dataclass(slots=True)
 class Hits:
-    """Matches: all are counted, the first ones are shown.
+    """Matches: all are counted, the first ones are shown."""
 
-    Attributes:
-        skip: Matches at the start that are counted but not shown.
-        most: Maximum number of shown matches.
-        context: Lines of a text before and after each match.
-        starts: Line numbers of the matches that are shown, in a text.
-    """
-
-    skip: int
-    most: int
-    context: int = 0
+    skip: int  # matches at the start that are counted but not shown
+    most: int  # maximum number of shown matches
+    context: int = 0  # lines of a text before and after each match
     count: int = 0
     lines: list[str] = field(default_factory=list)
-    starts: list[int] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)  # line numbers of the matches that are shown, in a text
 
     def count_match(self) -> bool:
         """Count one match; return whether it is shown."""

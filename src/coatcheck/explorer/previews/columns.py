@@ -17,20 +17,12 @@ FEWEST_ROWS = 4
 
 
 class Columns(NamedTuple):
-    """The columns of a table.
+    """The columns of a table."""
 
-    Attributes:
-        key: Their key, next to the rows.
-        names: Their names, in order.
-        kinds: Their types, if given.
-        are_objects: Whether each is an object with a ``name``.
-        rows: The rows.
-    """
-
-    key: str
-    names: list[str]
-    kinds: list[str]
-    are_objects: bool
+    key: str  # their key, next to the rows
+    names: list[str]  # their names, in order
+    kinds: list[str]  # their types, if given
+    are_objects: bool  # whether each is an object with a `name`
     rows: Sequence[Any]
 
     def records(self) -> list[dict[str, Any]]:

@@ -47,17 +47,11 @@ _TYPE = re.compile(r"[A-Z]{1,4}|\$\w{1,40}|v|\w{0,40}[vV]alue")
 
 
 class Pick(NamedTuple):
-    """A field that is picked.
+    """A field that is picked."""
 
-    Attributes:
-        steps: Its path of one or two keys.
-        is_long: Whether it is a long text, of which the start is enough.
-        is_only: Whether its key names its type and its object has no other: ``{age: .age.N}``.
-    """
-
-    steps: tuple[str, ...]
-    is_long: bool = False
-    is_only: bool = False
+    steps: tuple[str, ...]  # its path of one or two keys
+    is_long: bool = False  # whether it is a long text, of which the start is enough
+    is_only: bool = False  # whether its key names its type and its object has no other: `{age: .age.N}`
 
     @property
     def name(self) -> str:

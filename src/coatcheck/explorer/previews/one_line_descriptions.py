@@ -21,15 +21,10 @@ START = 40
 
 
 class Preview(NamedTuple):
-    """A preview with a short description.
+    """A preview with a short description."""
 
-    Attributes:
-        text: The preview.
-        describe: Returns the description, which is used only for objects that are being stored.
-    """
-
-    text: str
-    describe: Callable[[], str]
+    text: str  # the preview
+    describe: Callable[[], str]  # returns the description, which is used only for objects that are being stored
 
     @property
     def about(self) -> str:

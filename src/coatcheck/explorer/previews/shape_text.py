@@ -24,21 +24,14 @@ _PLAIN_NAME = re.compile(r"[\w$@-]+")
 
 
 class ShapeFormat(NamedTuple):
-    """One way to write a shape.
+    """One way to write a shape."""
 
-    Attributes:
-        levels: Levels of objects that are opened.
-        fields: Fields of one object.
-        types: Whether fields have their types.
-        inner: Fields of an object further inside, named without their types; ``None``: as the outer ones.
-        typed: Levels of objects whose fields have their types where ``inner`` is given.
-    """
-
-    levels: int
-    fields: int = MOST_FIELDS
-    types: bool = True
+    levels: int  # levels of objects that are opened
+    fields: int = MOST_FIELDS  # fields of one object
+    types: bool = True  # whether fields have their types
+    # Fields of an object further inside, named without their types; `None`: as the outer ones.
     inner: int | None = None
-    typed: int = 1
+    typed: int = 1  # levels of objects whose fields have their types where `inner` is given
 
 
 _FORMS = (

@@ -187,26 +187,18 @@ NOTE = 300
 
 
 class Subject(NamedTuple):
-    """The subject of a preview.
+    """The subject of a preview."""
 
-    Attributes:
-        reference: The reference as the model will write it, ``@obj_1`` or ``@obj_1.items[3]``; ``""`` if the value
-            was not stored, so that no call is suggested.
-        characters: Length of the whole value as text, in characters.
-        expires_in: Seconds until the object expires; ``None`` if it does not.
-        tool: The tool that returned it.
-        tokens: Estimated tokens of the whole value; without it, one for four characters.
-        kind_note: Another sentence for the headline, for example the format that the value was parsed from.
-        gets_whole: Whether the tool that reads objects returns all of it.
-    """
-
+    # The reference as the model will write it, `@obj_1` or `@obj_1.items[3]`; `""` if the value was not stored, so that
+    # no call is suggested.
     reference: str
-    characters: int
-    expires_in: float | None = None
-    tool: str | None = None
+    characters: int  # length of the whole value as text, in characters
+    expires_in: float | None = None  # seconds until the object expires; `None` if it does not
+    tool: str | None = None  # the tool that returned it
+    # Another sentence for the headline, for example the format that the value was parsed from.
     kind_note: str | None = None
-    tokens: int | None = None
-    gets_whole: bool = False
+    tokens: int | None = None  # estimated tokens of the whole value; without it, one for four characters
+    gets_whole: bool = False  # whether the tool that reads objects returns all of it
 
     @property
     def target(self) -> Reference | None:

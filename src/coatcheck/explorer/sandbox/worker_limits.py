@@ -20,19 +20,12 @@ STARTUP_SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The limits of one worker.
+    """The limits of one worker."""
 
-    Attributes:
-        timeout: Seconds for one operation, counted from its start in the worker; more for a large object.
-        memory_bytes: Address space of the worker process; 0 for no limit.
-        cache_bytes: Estimated bytes of decoded objects that the worker caches.
-        output_bytes: Maximum bytes of an answer.
-    """
-
-    timeout: float
-    memory_bytes: int
-    cache_bytes: int
-    output_bytes: int
+    timeout: float  # seconds for one operation, counted from its start in the worker; more for a large object
+    memory_bytes: int  # address space of the worker process; 0 for no limit
+    cache_bytes: int  # estimated bytes of decoded objects that the worker caches
+    output_bytes: int  # maximum bytes of an answer
 
     @property
     def total(self) -> float:

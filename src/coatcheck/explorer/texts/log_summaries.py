@@ -58,25 +58,16 @@ class Pattern:
 
 @dataclass(slots=True)
 class Log:
-    """The summary of a log.
+    """The summary of a log."""
 
-    Attributes:
-        first: Time of the first line that has one, as written.
-        last: Time of the last one.
-        levels: Lines by level.
-        patterns: Messages with ``#`` for their variable parts.
-        is_whole: Whether the whole text was read.
-        wrong: Lines without a level by the word in them that indicates an error.
-        lines: Lines that were counted.
-    """
-
-    first: str = ""
-    last: str = ""
-    levels: Counter[str] = field(default_factory=Counter)
-    patterns: dict[str, Pattern] = field(default_factory=dict)
-    is_whole: bool = True
+    first: str = ""  # time of the first line that has one, as written
+    last: str = ""  # time of the last one
+    levels: Counter[str] = field(default_factory=Counter)  # lines by level
+    patterns: dict[str, Pattern] = field(default_factory=dict)  # messages with `#` for their variable parts
+    is_whole: bool = True  # whether the whole text was read
+    # Lines without a level by the word in them that indicates an error.
     wrong: Counter[str] = field(default_factory=Counter)
-    lines: int = 0
+    lines: int = 0  # lines that were counted
 
 
 def read_log(text: str) -> Log:

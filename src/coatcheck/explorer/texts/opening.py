@@ -29,15 +29,10 @@ _JSON_BLOCK = re.compile(r"^\s*[\[{]", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The parsed content of a text.
+    """The parsed content of a text."""
 
-    Attributes:
-        value: A list or a dict of plain JSON values.
-        format: The format's name, for readers: ``JSON``, ``JSON Lines``, ``CSV with columns …``.
-    """
-
-    value: Any
-    format: str
+    value: Any  # a list or a dict of plain JSON values
+    format: str  # the format's name, for readers: `JSON`, `JSON Lines`, `CSV with columns …`
 
 
 def open_text(text: str, *, in_sandbox: bool) -> Opened | None:

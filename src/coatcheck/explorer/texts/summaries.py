@@ -38,23 +38,14 @@ _ERROR_PATTERN = r"(?:error|fail|failed)\b"
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The summary of a text.
+    """The summary of a text."""
 
-    Attributes:
-        text: Lines for a preview; may be empty.
-        section: First line and end of a part that is suggested for reading.
-        pattern: A regular expression that some of the lines match.
-        skipped: Matches of the pattern that the summary names already.
-        counts: The counts, on one line.
-        name: The name of its first part, in the text's own words.
-    """
-
-    text: str = ""
-    section: tuple[int, int] | None = None
-    pattern: str = ""
-    skipped: int = 0
-    counts: str = ""
-    name: str = ""
+    text: str = ""  # lines for a preview; may be empty
+    section: tuple[int, int] | None = None  # first line and end of a part that is suggested for reading
+    pattern: str = ""  # a regular expression that some of the lines match
+    skipped: int = 0  # matches of the pattern that the summary names already
+    counts: str = ""  # the counts, on one line
+    name: str = ""  # the name of its first part, in the text's own words
 
 
 def summarise(text: str, form: str, available: int) -> Summary:

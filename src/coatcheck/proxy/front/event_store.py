@@ -30,19 +30,12 @@ class _Event:
 
 @dataclass(slots=True, eq=False)
 class _Follower:
-    """A client that has resumed a stream and receives its further events.
+    """A client that has resumed a stream and receives its further events."""
 
-    Attributes:
-        send: Sends an event to it.
-        sent: Number of the last event that it received.
-        turn: Lock that keeps the events in order.
-        ended: Set when no further events follow.
-    """
-
-    send: EventCallback
-    sent: int
-    turn: anyio.Lock = field(default_factory=anyio.Lock)
-    ended: anyio.Event = field(default_factory=anyio.Event)
+    send: EventCallback  # sends an event to it
+    sent: int  # number of the last event that it received
+    turn: anyio.Lock = field(default_factory=anyio.Lock)  # lock that keeps the events in order
+    ended: anyio.Event = field(default_factory=anyio.Event)  # set when no further events follow
 
 
 class SessionEvents(EventStore):

@@ -39,15 +39,10 @@ _LATER = f"End one, or try again later: an idle session ends after {IDLE_SECONDS
 
 
 class _SessionOwner(NamedTuple):
-    """The owner of a session.
+    """The owner of a session."""
 
-    Attributes:
-        caller: The caller that may use it.
-        place: The client's network, if that is all that distinguishes callers; ``""`` for an authenticated caller.
-    """
-
-    caller: Caller
-    place: str
+    caller: Caller  # the caller that may use it
+    place: str  # the client's network, if that is all that distinguishes callers; `""` for an authenticated caller
 
 
 class Sessions:

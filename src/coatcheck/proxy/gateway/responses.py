@@ -9,14 +9,10 @@ from coatcheck.proxy.partial_parsing import replace_response_id
 
 
 class UpstreamResponse(NamedTuple):
-    """A response of a server.
+    """A response of a server."""
 
-    Attributes:
-        line: Its line; empty if the line had several messages or was not JSON.
-        message: The parsed response; ``None`` if partial parsing showed that nothing in a long one needs renaming.
-    """
-
-    line: bytes
+    line: bytes  # its line; empty if the line had several messages or was not JSON
+    # The parsed response; `None` if partial parsing showed that nothing in a long one needs renaming.
     message: Message | None
 
     async def parsed(self) -> Message:
@@ -37,15 +33,10 @@ class UpstreamResponse(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class ResponseWaiter:
-    """Waits for a response.
+    """Waits for a response."""
 
-    Attributes:
-        response: Resolved with the response.
-        unparsed: Whether a long response may stay unparsed if nothing in it is renamed.
-    """
-
-    response: asyncio.Future[UpstreamResponse]
-    unparsed: bool = False
+    response: asyncio.Future[UpstreamResponse]  # resolved with the response
+    unparsed: bool = False  # whether a long response may stay unparsed if nothing in it is renamed
 
     def give(self, response: UpstreamResponse) -> None:
         """Deliver the response, unless the request was cancelled."""

@@ -19,17 +19,11 @@ UrlTransport = Literal["streamable-http", "sse"]
 
 @dataclass(frozen=True, slots=True)
 class CommandTarget:
-    """An MCP server over stdio.
+    """An MCP server over stdio."""
 
-    Attributes:
-        command: The program and its arguments.
-        environment: Additional environment variables.
-        folder: Its working directory; by default ours.
-    """
-
-    command: tuple[str, ...]
-    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
-    folder: str | None = None
+    command: tuple[str, ...]  # the program and its arguments
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)  # additional environment variables
+    folder: str | None = None  # its working directory; by default ours
 
     @property
     def name(self) -> str:
@@ -39,20 +33,14 @@ class CommandTarget:
 
 @dataclass(frozen=True, slots=True)
 class UrlTarget:
-    """An MCP server over HTTP.
+    """An MCP server over HTTP."""
 
-    Attributes:
-        url: Its address.
-        transport: Streamable HTTP, or the older transport of server-sent events.
-        headers: Headers of every request; their values may be secret and are never shown.
-        ca_file: Certificates to trust instead of the default ones, in PEM format.
-        auth: Creates the authentication of a connection; ``None`` if the headers are sufficient.
-    """
-
-    url: str
-    transport: UrlTransport = "streamable-http"
+    url: str  # its address
+    transport: UrlTransport = "streamable-http"  # streamable HTTP, or the older transport of server-sent events
+    # Headers of every request; their values may be secret and are never shown.
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    ca_file: Path | None = None
+    ca_file: Path | None = None  # certificates to trust instead of the default ones, in PEM format
+    # Creates the authentication of a connection; `None` if the headers are sufficient.
     auth: "Callable[[], httpx2.Auth] | None" = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -21,23 +21,14 @@ _LEAST_PRIORITY = 1
 
 @dataclass(slots=True)
 class SignIn:
-    """A sign-in at one server, with the data that the OAuth client needs after a restart.
+    """A sign-in at one server, with the data that the OAuth client needs after a restart."""
 
-    Attributes:
-        url: The server's URL.
-        tokens: Access and refresh token, as returned by the token endpoint.
-        expires_at: When the access token expires, in seconds since the epoch; ``None`` if unknown.
-        client: Our registration at the authorization server.
-        server_metadata: Metadata of the authorization server (RFC 8414).
-        resource_metadata: Metadata of the server (RFC 9728).
-    """
-
-    url: str
-    tokens: dict[str, Any] | None = None
-    expires_at: float | None = None
-    client: dict[str, Any] | None = None
-    server_metadata: dict[str, Any] | None = None
-    resource_metadata: dict[str, Any] | None = None
+    url: str  # the server's URL
+    tokens: dict[str, Any] | None = None  # access and refresh token, as returned by the token endpoint
+    expires_at: float | None = None  # when the access token expires, in seconds since the epoch; `None` if unknown
+    client: dict[str, Any] | None = None  # our registration at the authorization server
+    server_metadata: dict[str, Any] | None = None  # metadata of the authorization server (RFC 8414)
+    resource_metadata: dict[str, Any] | None = None  # metadata of the server (RFC 9728)
 
     def __repr__(self) -> str:
         """Show no token."""
