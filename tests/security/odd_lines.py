@@ -64,6 +64,7 @@ ANSWERED: dict[str, bytes] = {
     "odd task statuses": notifications(b'{"taskId": []}', *ODD_PARAMS, method=b"tasks/status") + FINE,
     "deep notification": notifications(b'{"data": %b}' % DEEP, method=b"message") + FINE,
     "values": b'7\n"text"\nnull\ntrue\n[]\n{}\n[7]\n[[' + FINE.strip() + b"]]\n" + FINE,
+    "broken request": requests(b"ID")[:-2] + b"\n" + FINE,
     "log with id": b'{"id": ID, "level": "warn", "error": "disk full"}\n' + FINE,
 }
 """The call gets its result."""
@@ -107,6 +108,11 @@ MALFORMED: dict[str, bytes] = {
     "cut off": FINE[:-12] + b"\n",
     "long and cut off": answer(LONG_RESULT)[:-4] + b"\n",
     "huge and cut off": answer(HUGE_RESULT)[:-4] + b"\n",
+    "broken behind the id": answer(b"1"),
+    "cut off behind the id": answer(b"")[:-2] + b"\n",
+    "no quotes": answer(b"result: {}"),
+    "broken and id last": line(b'"result": {"content": [}', b'"id": ID'),
+    "python dictionary": b"{'jsonrpc': '2.0', 'id': ID, 'result': {}}\n",
     "control character": answer(OK.replace(b"fine", b"fi\x0bne")),
     "two on a line": FINE.strip() + FINE,
     "long with more behind it": answer(LONG_RESULT).strip() + b" more\n",

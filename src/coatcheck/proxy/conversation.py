@@ -336,7 +336,7 @@ class Conversation:
 
     def _unreadable_from_server(self, line: bytes) -> None:
         """Answer a request whose response is not JSON; other lines are not messages."""
-        key = partial_parsing.find_response_id(line)
+        key = partial_parsing.find_broken_response_id(line)
         if self._requests.sent(key) is None or not self._requests.fail(key, unreadable(line), self._to_client):
             self._on_stray_output(line)
 

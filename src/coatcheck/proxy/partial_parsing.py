@@ -24,6 +24,11 @@ _ENDS_WITH_RESULT = re.compile(rb"\}\s*\}\s*\Z")
 _RESULT_FIRST_OF_ALL = re.compile(rb'\s*\{\s*"result"\s*:\s*\{')
 _RESULT_BEFORE_ID = re.compile(rb"\}\s*" + _ID_LAST.pattern)
 _METHOD_FIRST = re.compile(rb'\s*\{\s*"jsonrpc"\s*:\s*"2\.0"\s*,\s*(?:"id"\s*:\s*' + _ID + rb'\s*,\s*)?"method"\s*:')
+_OF_BROKEN = re.compile(
+    rb"""\s*\{\s*["']jsonrpc["']\s*:\s*["']2\.0["']\s*,\s*(?:["']id["']\s*:\s*%b(?!\s*,\s*["']?method)|["']?(?:result|error))"""
+    % _ID
+)
+_ID_AT_THE_END = re.compile(rb"""["']id["']\s*:\s*%b[\s}]*\Z""" % _ID)
 _ESCAPED_LETTER = re.compile(rb"\\u00[4-7]")
 _ENDS = 1_000
 _MAX_QUOTES, _LONG_TEXT = 400, 4_000
@@ -54,6 +59,18 @@ def find_response_id(line: bytes) -> Id | None:
         return None
     value = parse(line[found])
     return (type(value).__name__, value)
+
+
+def find_broken_response_id(line: bytes) -> Id | None:
+    """Find the id of a response that is not JSON; ``None`` if it names none, or a method."""
+    key = find_response_id(line)
+    found = _OF_BROKEN.match(line[:_ENDS]) if key is None else None
+    if found is None:
+        return key
+    if found[1] is None:
+        found = _ID_AT_THE_END.search(line[-_ENDS:])
+    value = None if found is None else parse(found[1])
+    return None if value is None else (type(value).__name__, value)
 
 
 def is_well_formed_response(line: bytes) -> bool:

@@ -30,7 +30,12 @@ from coatcheck.proxy.jsonrpc import (
     to_line,
 )
 from coatcheck.proxy.line_streams import HIGH_WATER
-from coatcheck.proxy.partial_parsing import encode_message, find_response_id, replace_response_id
+from coatcheck.proxy.partial_parsing import (
+    encode_message,
+    find_broken_response_id,
+    find_response_id,
+    replace_response_id,
+)
 from coatcheck.proxy.pending_requests import PendingRequests
 from coatcheck.proxy.response_checks import unreadable, well_formed_response
 from coatcheck.proxy.send_capacity import SendCapacity
@@ -228,7 +233,7 @@ class SharedConnection:
         seen = find_response_id(line) if len(line) > LONG_LINE else None
         message = parse(line) if seen is None else None
         if not message:  # it is long, or nested too deeply
-            seen = seen or find_response_id(line)
+            seen = seen or find_broken_response_id(line)
             if seen is not None:
                 self._answer_to(seen[1], line)
             return

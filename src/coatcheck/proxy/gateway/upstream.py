@@ -29,7 +29,13 @@ from coatcheck.proxy.jsonrpc import (
     text_of,
     to_line,
 )
-from coatcheck.proxy.partial_parsing import aencode_message, find_response_id, has_escaped_letters, with_members
+from coatcheck.proxy.partial_parsing import (
+    aencode_message,
+    find_broken_response_id,
+    find_response_id,
+    has_escaped_letters,
+    with_members,
+)
 from coatcheck.proxy.pending_requests import PendingRequest, PendingRequests
 from coatcheck.proxy.upstreams.base import UpstreamConnection
 
@@ -300,7 +306,7 @@ class Upstream:
 
     async def _forward_long_response(self, line: bytes, related: Id | None) -> None:
         """Forward a long answer of which only the id changes; parse all else."""
-        pending = self._requests.find(_response_id(line))
+        pending = self._requests.find(_value(find_response_id(line)))
         if pending is not None and pending.requester.unparsed:
             for names in (has_escaped_letters, may_name_resources, may_name_tasks):
                 if names(line):
@@ -313,7 +319,7 @@ class Upstream:
 
     def _refuse(self, line: bytes, reason: str) -> bool:
         """Answer a request whose long response cannot be processed; return whether the request is known."""
-        pending = self._requests.find(_response_id(line))
+        pending = self._requests.find(_value(find_response_id(line)))
         if pending is not None:
             error = error_response(pending.key[1], reason)
             pending.requester.give(UpstreamResponse(to_line(error), error))
@@ -321,7 +327,7 @@ class Upstream:
 
     def _taken(self, message: Any, line: bytes, related: Id | None) -> None:
         if message is None:  # Nested too deeply, or not JSON: its request still gets a response.
-            unreadable = self._requests.find(_response_id(line))
+            unreadable = self._requests.find(_value(find_broken_response_id(line)))
             if unreadable is not None:
                 unreadable.requester.give(UpstreamResponse(b"", {}))
         for part in message if isinstance(message, list) else [message]:
@@ -386,8 +392,7 @@ class Upstream:
         await self._drop_connection()
 
 
-def _response_id(line: bytes) -> Any:
-    key = find_response_id(line)
+def _value(key: Id | None) -> Any:
     return None if key is None else key[1]
 
 
