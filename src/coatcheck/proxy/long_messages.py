@@ -140,7 +140,7 @@ class LongMessages:
         """Whether a message may be read further; if not, its reader is resumed later, in order.
 
         Above the limit messages wait for those that are processed. If there are none, one message at a time is read,
-        so that each is complete some time.
+        so that every message is completed.
         """
         if self.held <= self._most_held:
             return True
