@@ -110,6 +110,10 @@ def run(operation: str, value: Any, **args: Any) -> str:
         (ISSUES, "jq -r '.[0].title' issues.json", ".[0].title"),
         (ISSUES, '.[].title | join(",")', '[.[].title] | join(",")'),
         (ISSUES, "@obj_1[0].title", ".[0].title"),
+        (ISSUES, "items[0].title", ".[0].title"),
+        (ISSUES, "issues | length", ". | length"),
+        (NESTED, "result.items[0].title", ".result.items[0].title"),
+        (ISSUES, ".[0] as x | {title: x.title, n: (x.number + 1)}", ".[0] as $x | {title: $x.title, n: ($x.number + 1)}"),
         (NESTED, "@obj_1.result.items | length", ".result.items | length"),
     ],
 )  # fmt: skip

@@ -210,7 +210,8 @@ def test_digits_in_texts_and_hashes_are_not_reported_as_rounded(do):
     ("program", "message"),
     [
         ("$.items[0]", "Did you mean: .items[0]"),
-        ("items | length", "with a dot before it: .items."),
+        ("items | length", "Did you mean: .items | length"),
+        ("nosuch | length", "with a dot before it: .nosuch."),
         ("@obj_7.items", 'with: {"b": "@obj_2"} makes $b'),
     ],
 )

@@ -6,6 +6,7 @@ it is only suggested, and only if it compiles.
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from coatcheck.references.paths import quote
 
@@ -63,6 +64,11 @@ def _with_lambda(found: re.Match[str]) -> str:
     return f"{pipe}map({f'select({body})' if found[2] == 'filter' else body})"
 
 
+def _with_variable(found: re.Match[str]) -> str:
+    """Write ``. as x | x`` with the ``$`` of jq's variables."""
+    return f"as ${found[1]} |" + re.sub(rf"{_WORD}{found[1]}\b(?!\s*:)", f"${found[1]}", found[2])
+
+
 _Change = tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
 
 
@@ -89,6 +95,7 @@ _JSON_PATH = _changes(
 _REWRITES = _changes(
     (r"(^|\.)?\b(map|filter)\(\(?([A-Za-z_]\w{0,20})\)? *=> *((?:[^()]|\([^()]{0,100}\)){1,200}?)\)", _with_lambda),
     (r"(?<=\)\))\.length\b", " | length"),
+    (r"\bas ([A-Za-z_]\w{0,30}) *\|(.*)", _with_variable),
     (rf"({_PATH})\.([A-Za-z_]{{2,20}})\(([^()]{{0,100}})\)", _called),
     (rf"({_PATH}) ?(?:=~|~) ?({_TEXT})", r"(\1 | test(\2))"),
     (rf"({_PATH}) ?(?:=~|~) ?/([^/]{{1,100}})/", r'(\1 | test("\2"))'),
@@ -144,6 +151,7 @@ _COMPREHENSION = re.compile(
     r"\s*\[(?P<made>[^\n]{1,150}?)\s+for\s+(?P<name>[A-Za-z_]\w{0,20})\s+in\s+[\w.]{1,40}"
     r"(?:\s+if\s+(?P<test>[^\n]{1,150}?))?\s*\](?P<range>\[-?\d{0,9}:-?\d{0,9}\])?\s*"
 )
+_NAMED = re.compile(r"\s*(?P<name>[A-Za-z_]\w{0,60})(?P<rest>(?:[.\[]|\s*\|).*|)", re.DOTALL)
 _NUMBERED = re.compile(r'"(\d{1,3})"')
 _IF = re.compile(r"\bif\b")
 _END = re.compile(r"\bend\b")
@@ -238,6 +246,26 @@ def with_quoted_keys(program: str, names: Iterable[str], compiles: Callable[[str
             if compiles(changed):
                 return changed
     return ""
+
+
+def without_name(program: str, value: Any, compiles: Callable[[str], bool]) -> str:
+    """Return a filter that begins with a name, as ``items[0]``, as one of the value; ``""`` if it fits none.
+
+    Args:
+        program: The filter that does not compile.
+        value: What it is applied to: a list has no name, and a key of an object has a dot before it.
+        compiles: Whether a filter does.
+    """
+    found = _NAMED.fullmatch(program) if len(program) <= MOST_CHARACTERS else None
+    if found is None:
+        return ""
+    if isinstance(value, dict) and found["name"] in value:
+        meant = f".{program.strip()}"
+    elif isinstance(value, list) and not found["rest"].startswith("."):
+        meant = f".{found['rest']}"
+    else:
+        return ""
+    return meant if compiles(meant) else ""
 
 
 def collected(program: str, compiles: Callable[[str], bool]) -> str:

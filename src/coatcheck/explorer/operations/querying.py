@@ -24,7 +24,7 @@ from coatcheck.explorer.operations.filter_hints import (
     misplaced_key,
     missing_keys,
 )
-from coatcheck.explorer.operations.filter_repairs import assigns, collected, repair, with_quoted_keys
+from coatcheck.explorer.operations.filter_repairs import assigns, collected, repair, with_quoted_keys, without_name
 from coatcheck.explorer.operations.jq_analysis import begins_with_path, narrow, refuse_external_access, uses_arithmetic
 from coatcheck.explorer.operations.jq_rounding import EXACT_INTEGER, may_round
 from coatcheck.explorer.previews.wording import mark_lines
@@ -97,7 +97,7 @@ def query(document: Document, args: dict[str, Any]) -> Answer:
     try:
         compiled = _compile(program, args.get("prelude", ""))
     except _NotJq as error:
-        raise FilterError(f"{error}{_quoted_hint(document, args)}") from None
+        raise FilterError(f"{error.text}{_meant_for_value(document, args) or error.hint}") from None
     narrowed = _narrowed(document, program) if can_narrow(document, args) else None
     if narrowed is None:
         source = _source(document, args.get("path") or "")
@@ -128,10 +128,11 @@ def query(document: Document, args: dict[str, Any]) -> Answer:
     return _answer(result, source, notes, args, len(outputs))
 
 
-def _quoted_hint(document: Document, args: dict[str, Any]) -> str:
-    """Suggest the filter with brackets around keys of the object that need them."""
+def _meant_for_value(document: Document, args: dict[str, Any]) -> str:
+    """Suggest a filter that begins with a dot, or with brackets around keys of the object that need them."""
     names = key_names(_source(document, args.get("path") or ""))
-    meant = with_quoted_keys(args["filter"], names, lambda program: _compile_error(program) is None)
+    meant = without_name(args["filter"], input_of(document, args), _compiles)
+    meant = meant or with_quoted_keys(args["filter"], names, _compiles)
     return f" Did you mean: {excerpt(meant, MESSAGE_CHARACTERS)}" if meant else ""
 
 
@@ -141,7 +142,7 @@ def _list_hint(program: str, message: str) -> str:
         message.startswith(("Cannot iterate over number", "Cannot iterate over string")) and "| join(" in program
     ):
         return ""
-    meant = collected(program, lambda repaired: _compile_error(repaired) is None)
+    meant = collected(program, _compiles)
     return f" Did you mean: {meant}" if meant else ""
 
 
@@ -262,17 +263,21 @@ def _compile(program: str, prelude: str = "") -> Any:
         # parentheses, because no import can stand there. On its own line: the filter may end in a comment.
         return jq.compile(f"{prelude}({program}\n)|tojson")
     except ValueError as error:
-        meant = repair(program, lambda repaired: _compile_error(repaired) is None)
+        meant = repair(program, _compiles)
         if meant:
             raise FilterError(f'The filter "{_on_one_line(program)}" is no jq. Did you mean: {meant}') from None
         message = (None if prelude else _compile_error(program)) or str(error)
         hint = compile_hint(program, message)
         jq_message = excerpt(_clean_jq_message(message), MESSAGE_CHARACTERS)
-        raise _NotJq(f'The filter "{_on_one_line(program)}" is no jq: {jq_message}.{hint}') from None
+        raise _NotJq(f'The filter "{_on_one_line(program)}" is no jq: {jq_message}.', hint) from None
 
 
 def _on_one_line(program: str) -> str:
     return excerpt(program.replace("\n", r"\n"))
+
+
+def _compiles(program: str) -> bool:
+    return _compile_error(program) is None
 
 
 def _compile_error(program: str) -> str | None:
@@ -284,7 +289,11 @@ def _compile_error(program: str) -> str | None:
 
 
 class _NotJq(FilterError):
-    """A filter does not compile, and what it was meant to be is not known."""
+    """A filter does not compile, and what it was meant to be is not known, except for a hint."""
+
+    def __init__(self, text: str, hint: str) -> None:
+        self.text, self.hint = text, hint
+        super().__init__(text + hint)
 
 
 class _FailedOnValue(FilterError):
