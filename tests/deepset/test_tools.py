@@ -245,7 +245,7 @@ async def test_a_deployment_that_fails_says_where_to_look(client, platform):
 async def test_a_tool_accepts_the_reference_that_a_preview_suggests(client):
     """Including a tool whose results only are kept, and whose parameters are short texts and objects."""
     preview = text_of(await client.call_tool("list_pipelines", {}))
-    offered = re.search(r"or a part such as (@obj_\w+)(\S+)\.$", preview, re.M)
+    offered = re.search(r"or a part such as (@obj_\w+)(\S+)\.$", preview, re.MULTILINE)
     assert offered, preview
     names = await client.call_tool("object_store_get", {"object_id": offered[1], "path": "data[1].name"})
     shown = text_of(await client.call_tool("get_pipeline", {"pipeline_name": f"{offered[1]}.data[1].name"}))

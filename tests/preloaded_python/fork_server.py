@@ -62,16 +62,23 @@ def supervise(connection: socket.socket) -> None:
     """Fork the requested process and report its id and exit; kill it when the connection ends. Returns in the fork."""
     size, descriptors, _, _ = socket.recv_fds(connection, 4, 3)
     asked = b""
-    while len(asked) < int.from_bytes(size, "big"):
-        asked += connection.recv(1 << 16)
-    arguments, folder, environment = marshal.loads(asked)
+    while len(asked) < int.from_bytes(size, "big") + 1:  # The last byte: the launcher has closed its descriptors.
+        part = connection.recv(1 << 16)
+        if not part:
+            os._exit(0)
+        asked += part
+    arguments, folder, environment = marshal.loads(asked[:-1])
+    begins, begin = os.pipe()
     pid = os.fork()
     if pid == 0:
         connection.close()
+        os.close(begin)
+        os.read(begins, 1)  # until the supervisor has closed its descriptors
+        os.close(begins)
         os.setpgid(0, 0)
         exec_request(descriptors, arguments, folder, environment)
         return
-    for number in (*descriptors, 0, 1, 2):
+    for number in (*descriptors, 0, 1, 2, begins, begin):
         os.close(number)
     try:
         connection.sendall(pid.to_bytes(4, "big"))

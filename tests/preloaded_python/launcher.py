@@ -33,6 +33,7 @@ with socket.socket(socket.AF_UNIX) as connection:
     # The other process must be the only one with these descriptors, because their closing has a meaning.
     for number in range(3):
         os.dup2(null, number)
+    connection.sendall(b"!")  # The program begins only now.
     pid = int.from_bytes(connection.recv(4), "big")
     for number in FORWARDED:
         signal.signal(number, forward)
