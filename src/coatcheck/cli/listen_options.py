@@ -5,6 +5,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -59,65 +60,54 @@ class Listening:
             )
 
 
+_auth_option = partial(typer.Option, rich_help_panel=AUTHENTICATION)
+_transport_option = partial(typer.Option, rich_help_panel=TRANSPORT)
+
+
 @dataclass(frozen=True, slots=True)
 class ListenFlags:
     """The options as they were given."""
 
     transport: str = "stdio"
-    host: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="Address to listen on (HTTP).", rich_help_panel=TRANSPORT)
-    ] = "127.0.0.1"
+    host: Annotated[str, _transport_option(metavar="ADDRESS", help="Address to listen on (HTTP).")] = "127.0.0.1"
     port: Annotated[
         int,
-        typer.Option(metavar="NUMBER", help="Port to listen on (HTTP).", min=0, max=65535, rich_help_panel=TRANSPORT),
+        _transport_option(metavar="NUMBER", help="Port to listen on (HTTP).", min=0, max=65535),
     ] = 8000
     stateless: bool = False
     unprotected: Annotated[
         bool,
-        typer.Option(
+        _transport_option(
             "--unprotected",
             help="Allow an address that other machines can reach although callers are not authenticated: every client "
             "that knows an object's id can then read it.",
-            rich_help_panel=TRANSPORT,
         ),
     ] = False
     auth_tokens: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Accept the bearer tokens in this list: lines of a name and the token's SHA-256.",
-            rich_help_panel=AUTHENTICATION,
+        _auth_option(
+            metavar="FILE", help="Accept the bearer tokens in this list: lines of a name and the token's SHA-256."
         ),
     ] = None
     auth_jwks: Annotated[
         str | None,
-        typer.Option(
-            metavar="FILE|URL",
-            help="Accept JWTs signed with one of these keys: file or https:// URL of a JWKS.",
-            rich_help_panel=AUTHENTICATION,
+        _auth_option(
+            metavar="FILE|URL", help="Accept JWTs signed with one of these keys: file or https:// URL of a JWKS."
         ),
     ] = None
     auth_issuer: Annotated[
         str | None,
-        typer.Option(
-            metavar="ISSUER", help="With --auth-jwks: the required issuer of a token.", rich_help_panel=AUTHENTICATION
-        ),
+        _auth_option(metavar="ISSUER", help="With --auth-jwks: the required issuer of a token."),
     ] = None
     auth_audience: Annotated[
         str | None,
-        typer.Option(
-            metavar="AUDIENCE",
-            help="With --auth-jwks: the required audience of a token, usually this server's URL.",
-            rich_help_panel=AUTHENTICATION,
+        _auth_option(
+            metavar="AUDIENCE", help="With --auth-jwks: the required audience of a token, usually this server's URL."
         ),
     ] = None
     auth: Annotated[
         str | None,
-        typer.Option(
-            metavar="MODULE:ATTRIBUTE",
-            help="Verify tokens with a TokenVerifier of your own.",
-            rich_help_panel=AUTHENTICATION,
-        ),
+        _auth_option(metavar="MODULE:ATTRIBUTE", help="Verify tokens with a TokenVerifier of your own."),
     ] = None
 
     @property
@@ -164,8 +154,8 @@ def listen_options(*, transports: str, stateless: str) -> Callable[[Command], Co
         stateless: Help of ``--stateless``.
     """
     options = {each.name: (each.type, each.default) for each in fields(ListenFlags)}
-    named = typer.Option(metavar="NAME", help=transports, rich_help_panel=TRANSPORT)
-    flag = typer.Option("--stateless", help=stateless, rich_help_panel=TRANSPORT)
+    named = _transport_option(metavar="NAME", help=transports)
+    flag = _transport_option("--stateless", help=stateless)
     options |= {"transport": (Annotated[str, named], "stdio"), "stateless": (Annotated[bool, flag], False)}
     return with_options("listen", options, lambda values: ListenFlags(**values))
 

@@ -100,7 +100,7 @@ class BackgroundTasks:
             self._waiting.add(task)
 
     def drop_waiting(self) -> None:
-        """Drop the lines that wait to be parsed: nobody reads what they answer."""
+        """Drop the lines that wait to be parsed, because their client has left."""
         for task in list(self._waiting):
             task.cancel()
 
