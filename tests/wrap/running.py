@@ -27,6 +27,21 @@ OWN_WRAP = [sys.executable, *WRAP[1:]]
 QUIET = {"PYTHONWARNINGS": "ignore"}
 
 
+def minimal_server(text: str) -> str:
+    """Return the code of a server without an SDK; `text` is the expression of each call's result, of `asked`."""
+    return f"""
+import json, sys
+for line in sys.stdin:
+    asked = json.loads(line)
+    if "id" in asked:
+        who = {{"name": "echo", "version": "1"}}
+        result = {{"protocolVersion": "2025-11-25", "capabilities": {{"tools": {{}}}}, "serverInfo": who}}
+        if asked["method"] == "tools/call":
+            result = {{"content": [{{"type": "text", "text": {text}}}]}}
+        print(json.dumps({{"jsonrpc": "2.0", "id": asked["id"], "result": result}}), flush=True)
+"""
+
+
 @contextlib.contextmanager
 def serving(*arguments: str, port: int, python: str = PYTHON, **environment: str):
     """Run the feature server over HTTP."""

@@ -16,20 +16,11 @@ from coatcheck.object_store import ObjectStore
 from coatcheck.proxy.front.http_application import Application
 from coatcheck.proxy.upstreams.process_connection import ProcessConnection
 from coatcheck.store.tenancy import Tenancy
+from tests.wrap.running import minimal_server
 
 pytestmark = pytest.mark.anyio
 HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
-ECHOES = """
-import json, sys
-for line in sys.stdin:
-    asked = json.loads(line)
-    if "id" in asked:
-        who = {"name": "echo", "version": "1"}
-        result = {"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}, "serverInfo": who}
-        if asked["method"] == "tools/call":
-            result = {"content": [{"type": "text", "text": "x" * asked["params"]["arguments"]["size"]}]}
-        print(json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": result}), flush=True)
-"""
+ECHOES = minimal_server('"x" * asked["params"]["arguments"]["size"]')
 
 
 async def test_an_idle_session_holds_neither_its_last_request_nor_its_last_response():

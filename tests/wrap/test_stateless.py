@@ -22,7 +22,7 @@ from coatcheck.store.tenancy import Tenancy
 from tests.processes import is_running
 from tests.results import reference_in, text_of
 from tests.waiting import until
-from tests.wrap.running import FEATURES, HERE, WRAP, appears, wrapped_over_http
+from tests.wrap.running import FEATURES, HERE, WRAP, appears, minimal_server, wrapped_over_http
 
 pytestmark = pytest.mark.anyio
 COMMAND = ["--stateless", "--", *FEATURES, "stdio"]
@@ -239,17 +239,7 @@ async def test_callers_of_a_server_that_does_not_read_get_an_error(monkeypatch):
     assert "did not take what was sent to it" in refused.json()["error"]["message"]
 
 
-ECHOES = """
-import json, sys
-for line in sys.stdin:
-    asked = json.loads(line)
-    if "id" in asked:
-        who = {"name": "echo", "version": "1"}
-        result = {"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}, "serverInfo": who}
-        if asked["method"] == "tools/call":
-            result = {"content": [{"type": "text", "text": json.dumps(asked["params"])}]}
-        print(json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": result}), flush=True)
-"""
+ECHOES = minimal_server('json.dumps(asked["params"])')
 
 
 @pytest.mark.parametrize("value", ["abc", "@@obj_001"])

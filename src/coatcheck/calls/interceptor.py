@@ -342,7 +342,7 @@ class Interceptor:
         """Do the same with a JSON-RPC error in response to a call; its code stays. See `result` for the options."""
         result = _as_result(error)
         short = await self.result(tool, result, **options)
-        return error if short is result else _with_words_of(error, short)
+        return error if short is result else _with_text_of(error, short)
 
 
 def _as_result(error: dict[str, Any]) -> Result:
@@ -351,7 +351,7 @@ def _as_result(error: dict[str, Any]) -> Result:
     return wire_result([text_block(error["message"])], data, None, is_error=True)
 
 
-def _with_words_of(error: dict[str, Any], result: Result) -> dict[str, Any]:
+def _with_text_of(error: dict[str, Any], result: Result) -> dict[str, Any]:
     """Return an error with the texts and the data of the result that replaces it."""
     data = structured_of(result)
     return {**error, "message": all_text(result)} | ({} if data is None else {"data": data})

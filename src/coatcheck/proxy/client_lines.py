@@ -56,6 +56,14 @@ def _levels(line: bytes, size: int) -> Iterator[int]:
         yield max(levels)
 
 
+def drop(message: Any, why: str, to_server: Callable[[bytes, Any], None]) -> None:
+    """Drop a server's message that its client does not accept, and answer it if it is a request."""
+    logger.warning("The server sent a message that is %s; it is dropped", why)
+    if is_request(message):
+        refusal = error_response(message["id"], f"This request cannot be passed to the client: it is {why}.")
+        to_server(to_line(refusal), refusal)
+
+
 class ClientLines:
     """Makes lines readable for a client: a client that cannot read one waits for its response without end.
 
@@ -95,9 +103,4 @@ class ClientLines:
             elif is_response(part):
                 self._to_client(to_line(error_response(part.get("id"), f"The server's response is {levels}.")))
             else:
-                logger.warning("The server sent a message that is %s; it is dropped", levels)
-                if is_request(part):
-                    refusal = error_response(
-                        part["id"], f"This request cannot be passed to the client: it is {levels}."
-                    )
-                    self._to_server(to_line(refusal), refusal)
+                drop(part, levels, self._to_server)

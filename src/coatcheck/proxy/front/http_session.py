@@ -16,6 +16,7 @@ from coatcheck.calls.interceptor import Interceptor
 from coatcheck.codec import adump_line
 from coatcheck.errors import UpstreamError
 from coatcheck.proxy.background_tasks import MAX_BYTES_IN_PROGRESS
+from coatcheck.proxy.client_lines import drop
 from coatcheck.proxy.conversation import Conversation
 from coatcheck.proxy.front.encoded_response import EncodedResponse, encoded_response
 from coatcheck.proxy.front.event_store import SessionEvents
@@ -27,7 +28,6 @@ from coatcheck.proxy.jsonrpc import (
     Message,
     error_response,
     id_of,
-    is_request,
     is_response,
     parse,
     request_key,
@@ -234,13 +234,6 @@ class Session:
         for part in message if isinstance(message, list) else [message]:
             self._post_message(part, len(line))
 
-    def _drop(self, message: Any, why: str) -> None:
-        """Drop a message that the client does not accept, and answer it if it is a request."""
-        logger.warning("The server sent a message that is %s; it is dropped", why)
-        if is_request(message):
-            refusal = error_response(message["id"], f"This request cannot be passed to the client: it is {why}.")
-            self._to_server(to_line(refusal), refusal)
-
     def _post_message(self, message: Any, size: int) -> None:
         if not isinstance(message, dict):
             return
@@ -248,14 +241,14 @@ class Session:
         if is_response(message):
             self._requests.remove(self._requests.get(id_of(message)))
         elif size > MAX_EVENT_BYTES:
-            self._drop(message, "too large")
+            drop(message, "too large", self._to_server)
             return
         else:
             related = self._request_of(message)
         try:
             item = jsonrpc_message_adapter.validate_python(message, by_name=False)
         except ValidationError:
-            self._drop(message, "malformed")
+            drop(message, "malformed", self._to_server)
             return
         metadata = None
         if related is not None and isinstance(related[1], (str, int)):
