@@ -22,7 +22,7 @@ from coatcheck.calls.host_profiles import (
     with_raised_limit,
 )
 from coatcheck.calls.instructions import instructions_for
-from coatcheck.calls.limits import ALWAYS_FREE, CallBudget, Limits
+from coatcheck.calls.limits import CallBudget, Limits, reduced_limit
 from coatcheck.calls.prepared_call import PreparedCall, with_filter_parameter, without_filter
 from coatcheck.calls.result_keeper import Origin, ResultKeeper
 from coatcheck.calls.result_plan import all_text
@@ -281,9 +281,7 @@ class Interceptor:
         """Whether a result of at most ``characters`` passes unchanged; if so they count in the budget."""
         limit = self.limits.of(tool)
         if limit is not None:
-            available = budget.remaining(self.limits.for_concurrent_calls)
-            if available is not None:
-                limit = min(limit, max(available, ALWAYS_FREE))
+            limit = reduced_limit(limit, budget.remaining(self.limits.for_concurrent_calls))
             if characters > limit or self.limits.always_keeps(tool):
                 return False
         budget.spent += characters

@@ -98,6 +98,11 @@ class CallBudget:
         return max(limit - self.spent, 0) if limit else None
 
 
+def reduced_limit(limit: int, available: int | None) -> int:
+    """Return the limit of a result if concurrent calls leave so many characters; ``None``: any number."""
+    return limit if available is None else min(limit, max(available, ALWAYS_FREE))
+
+
 class CallBudgets:
     """The budgets of many callers, for transports without sessions."""
 

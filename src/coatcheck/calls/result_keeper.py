@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from coatcheck.calls.host_profiles import DEFAULT, HostProfile, inline_characters
-from coatcheck.calls.limits import ALWAYS_FREE, NEVER_DENSE, CallBudget, Limits
+from coatcheck.calls.limits import NEVER_DENSE, CallBudget, Limits, reduced_limit
 from coatcheck.calls.prepared_call import FILTER, PreparedCall
 from coatcheck.calls.result_plan import (
     UNREADABLE,
@@ -105,9 +105,7 @@ class ResultKeeper:
         if budget is not None and limit is not None:
             available = budget.remaining(self._limits.for_concurrent_calls)
         weight = size.larger if limit is None else self._weight(result, size, limit)
-        passes = limit is not None and weight <= (
-            limit if available is None else min(limit, max(available, ALWAYS_FREE))
-        )
+        passes = limit is not None and weight <= reduced_limit(limit, available)
         if passes and is_deeper(result, PART_LEVELS):
             size, passes = UNREADABLE, False
         if passes and not has_filter and not self._limits.always_keeps(origin.tool):
@@ -144,7 +142,7 @@ class ResultKeeper:
         limit = self._limit(result, origin)
         if limit is None:
             return result
-        limit = limit if available is None else min(limit, max(available, ALWAYS_FREE))
+        limit = reduced_limit(limit, available)
         always = self._limits.always_keeps(origin.tool)
         if self._weight(result, size, limit) <= limit:
             return await self._with_reference(result, origin, kept) if always else result
