@@ -5,9 +5,12 @@ from itertools import islice
 from typing import Any
 
 from coatcheck.errors import counted, excerpt, quoted_name
+from coatcheck.explorer.operations.document import Document, locate
 from coatcheck.references import close_names
 from coatcheck.references.paths import Key, quote
 
+SHOWN = 300
+"""Characters of a suggested filter."""
 MOST_NAMES = 3
 LOOKED_AT = 200_000
 """Characters of the object that are searched for similar names."""
@@ -121,12 +124,7 @@ def _place_of(name: str, value: Any) -> str:
 
 
 def anchors_note(program: str, source: str) -> str:
-    """Report that ``^`` and ``$`` are the ends of a text, where its lines were probably meant; ``""`` elsewhere.
-
-    Args:
-        program: A filter that ran.
-        source: The JSON that it was applied to.
-    """
+    """Report that ``^`` and ``$`` are the ends of a text, where its lines were probably meant; ``""`` elsewhere."""
     if source[:1] != '"' or "\\n" not in source[:LOOKED_AT] or "split" in program or "(?m)" in program:
         return ""
     if not any(text.startswith('"^') or text.endswith('$"') for text in _QUOTED.findall(program)):
@@ -165,3 +163,30 @@ def missing_keys(program: str, source: str) -> list[str]:
         near = close_names(name, known, 1)
         notes.append(f"There is no key {name} in the object{f'; did you mean {_spelling(near[0])}?' if near else '.'}")
     return notes
+
+
+def text_format_note(document: Document, args: dict[str, Any]) -> str:
+    """Describe the input of a failed filter if it is a text or was parsed from one."""
+    value = locate(document, args.get("path") or "")
+    if not isinstance(value, str):
+        return ""
+    path = f"{args.get('path') or ''}.lines".removeprefix(".")
+    opened = document.opened(value)
+    if opened is not None:
+        what = f"{counted(len(opened.value), 'item')}" if isinstance(opened.value, list) else "an object"
+        return f' The text is read from {opened.format} as {what}; for its lines give path="{path}".'
+    lines = counted(value.count("\n") + (not value.endswith("\n")), "line")
+    return f' This is a text of {lines}: begin with split("\\n") | map(…), or give path="{path}".'
+
+
+def input_of(document: Document, args: dict[str, Any]) -> Any:
+    """Return what a filter was applied to, for a hint."""
+    value = locate(document, args.get("path") or "")
+    return document.open_text(value) or value if isinstance(value, str) else value
+
+
+def without_own_reference(args: dict[str, Any]) -> str:
+    """Suggest the filter without the reference to its own object; ``""`` if it has none."""
+    own = str(args.get("reference", ""))
+    meant = re.sub(rf"{re.escape(own)}(?![\w-])\.?", ".", args["filter"]) if own else args["filter"]
+    return "" if meant == args["filter"] else f" Did you mean: {excerpt(meant, SHOWN)}"

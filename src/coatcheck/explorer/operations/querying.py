@@ -3,7 +3,7 @@
 import functools
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any
 
 import jq
@@ -13,20 +13,28 @@ from coatcheck.codec.encoding import describe_payload
 from coatcheck.codec.exact_json import digits_of
 from coatcheck.errors import FilterError, SandboxOutputExceeded, excerpt, quoted
 from coatcheck.explorer.operations.document import Answer, Document, locate, place
-from coatcheck.explorer.operations.filter_advice import input_of, text_format_note, without_own_reference
 from coatcheck.explorer.operations.filter_hints import (
     anchors_note,
     compile_hint,
     failure_hint,
+    input_of,
     is_empty_result,
     items_hint,
     key_names,
     misplaced_key,
     missing_keys,
+    text_format_note,
+    without_own_reference,
 )
 from coatcheck.explorer.operations.filter_repairs import assigns, collected, repair, with_quoted_keys, without_name
-from coatcheck.explorer.operations.jq_analysis import begins_with_path, narrow, refuse_external_access, uses_arithmetic
-from coatcheck.explorer.operations.jq_rounding import EXACT_INTEGER, may_round
+from coatcheck.explorer.operations.jq_analysis import (
+    EXACT_INTEGER,
+    begins_with_path,
+    may_round,
+    narrow,
+    refuse_external_access,
+    uses_arithmetic,
+)
 from coatcheck.explorer.previews.wording import mark_lines
 from coatcheck.references import parse_path
 
@@ -51,16 +59,6 @@ def seconds_to_read(source: str) -> float:
     containers = source.count("{") + source.count("[")
     members = source.count(",")
     return len(source) * SECONDS_PER_BYTE + members * SECONDS_PER_MEMBER + containers * SECONDS_PER_CONTAINER
-
-
-def measured_pace(read: Callable[[str], object]) -> float:
-    """Return the ratio of actual to estimated reading time on this machine; the best of a few tries."""
-    took = []
-    for _ in range(_ROUNDS):
-        started = time.perf_counter()
-        read(_SAMPLE)
-        took.append(time.perf_counter() - started)
-    return min(took) / (seconds_to_read(_SAMPLE) * SMALL_TEXT)
 
 
 DEFAULT_MAX_BYTES = 128 * 1024 * 1024
@@ -172,9 +170,14 @@ def can_narrow(document: Document, args: dict[str, Any]) -> bool:
 
 
 def measure_pace() -> float:
-    """Return the ratio of actual to estimated time that jq takes to read a text on this machine."""
+    """Return the ratio of actual to estimated time that jq takes to read a text on this machine; the best of a few."""
     compiled = _compile("length")
-    return measured_pace(lambda source: list(compiled.input_text(source)))
+    took = []
+    for _ in range(_ROUNDS):
+        started = time.perf_counter()
+        list(compiled.input_text(_SAMPLE))
+        took.append(time.perf_counter() - started)
+    return min(took) / (seconds_to_read(_SAMPLE) * SMALL_TEXT)
 
 
 def _narrowed(document: Document, program: str) -> tuple[Any, str] | None:
@@ -231,7 +234,7 @@ def _answer(result: str, source: str, notes: list[str], args: dict[str, Any], co
     text = head + shown if fits else f"{head}The result of the filter on {place(args)} has {len(shown):,} characters."
     if isinstance(value, str):
         return Answer.of_encoded(text, encode(value), facts)
-    careful = bool(_BEYOND_64_BITS.search(result)) and _has_large_integer(value)
+    careful = bool(_BEYOND_64_BITS.search(result)) and any(not -(2**63) <= item < 2**64 for item in _integers(value))
     return Answer.of_encoded(text, describe_payload(value, result.encode(), careful=careful), facts)
 
 
@@ -351,15 +354,11 @@ def _source(document: Document, path: str) -> str:
 def _rounded(value: Any, source: str) -> list[int]:
     """Return the integers beyond 2^53 that jq computed: those that do not occur in the object."""
     found: dict[int, None] = {}
-    pending = [value]
-    while pending and len(found) <= ROUNDED_NAMED:
-        item = pending.pop()
-        if isinstance(item, dict):
-            pending.extend(item.values())
-        elif isinstance(item, list):
-            pending.extend(item)
-        elif isinstance(item, int) and abs(item) > EXACT_INTEGER and digits_of(abs(item)) not in source:
+    for item in _integers(value):
+        if abs(item) > EXACT_INTEGER and digits_of(abs(item)) not in source:
             found[item] = None
+            if len(found) > ROUNDED_NAMED:
+                break
     return list(found)
 
 
@@ -368,7 +367,7 @@ def _has_long_integer(source: str) -> bool:
     return source[:1] != '"' and any(int(found.group()) > EXACT_INTEGER for found in _INTEGER_OF_16.finditer(source))
 
 
-def _has_large_integer(value: Any) -> bool:
+def _integers(value: Any) -> Iterator[int]:
     pending = [value]
     while pending:
         item = pending.pop()
@@ -376,9 +375,8 @@ def _has_large_integer(value: Any) -> bool:
             pending.extend(item.values())
         elif isinstance(item, list):
             pending.extend(item)
-        elif isinstance(item, int) and not -(2**63) <= item < 2**64:
-            return True
-    return False
+        elif isinstance(item, int):
+            yield item
 
 
 def _clean_jq_message(message: str) -> str:

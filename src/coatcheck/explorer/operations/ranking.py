@@ -9,7 +9,7 @@ from typing import Any
 from coatcheck.errors import PatternError, SandboxError, counted, excerpt
 from coatcheck.explorer.operations.clipping import ELLIPSIS, Page, fill, one_line
 from coatcheck.explorer.operations.document import Answer, Document, locate, place
-from coatcheck.explorer.operations.searching_values import Link, path_of
+from coatcheck.explorer.operations.search_matches import Link, path_of
 
 PASSAGE = 1_200
 """Characters of a passage: shorter paragraphs are joined, longer ones are split at line breaks."""

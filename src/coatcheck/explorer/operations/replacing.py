@@ -6,8 +6,8 @@ from typing import Any
 from coatcheck.errors import ArgumentRejected, PatternError, counted, excerpt
 from coatcheck.explorer.operations.clipping import Page, cut_middle, fill, scalar_json
 from coatcheck.explorer.operations.document import Answer, Document, locate, place
+from coatcheck.explorer.operations.search_matches import Link, path_of
 from coatcheck.explorer.operations.searching import compile_pattern
-from coatcheck.explorer.operations.searching_values import Link, path_of
 
 CHANGES_SHOWN = 5
 SIDE_CHARACTERS = 80

@@ -8,8 +8,7 @@ from typing import Any
 from coatcheck.errors import PatternError, counted, excerpt
 from coatcheck.explorer.operations.clipping import ELLIPSIS, Page, cut_middle, fill
 from coatcheck.explorer.operations.document import Answer, Document, locate, place
-from coatcheck.explorer.operations.searching_lines import Hits, search_lines
-from coatcheck.explorer.operations.searching_values import search_values
+from coatcheck.explorer.operations.search_matches import Hits, search_lines, search_values
 from coatcheck.explorer.texts.outlines import KINDS, outline
 from coatcheck.explorer.texts.text_formats import recognise
 

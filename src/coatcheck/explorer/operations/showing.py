@@ -15,8 +15,7 @@ def show(document: Document, args: dict[str, Any]) -> Answer:
         document: The object.
         args: ``reference``, ``path``, ``limit``; ``whole`` (return everything if it fits, default true); ``headline``
             (start with the reference also then, default false); ``gets`` (characters that an answer
-            of ``get`` may have); ``describe`` (add a short description for listings, default false);
-            ``expires_in`` (seconds until the object expires, or ``None``) and ``tool`` for the preview.
+            of ``get`` may have); ``describe`` (add a short description for listings, default false).
     """
     from coatcheck.explorer.previews import (
         Subject,
@@ -41,14 +40,13 @@ def show(document: Document, args: dict[str, Any]) -> Answer:
         if text is not None:
             about = describe_value(value) if args.get("describe") and not isinstance(value, str) else None
             return Answer(text, facts=facts | {"whole": True, "about": about})
-    characters = _characters(document, value, is_root=value is document.value)
+    characters = _characters(document, value)
     opened = _opened(document, value)
     why = why_unopened(value) if opened is None and isinstance(value, str) else ""
     subject = Subject(
         reference=place(args),
         characters=characters,
-        expires_in=args.get("expires_in"),
-        tool=args.get("tool", document.metadata.tool),
+        tool=document.metadata.tool,
         kind_note=why or None,
         gets_whole=gets_whole(value, args.get("gets", 0)),
     )
@@ -66,10 +64,10 @@ def _opened(document: Document, value: Any) -> Opened | None:
         return None  # a refused document can still be shown as text
 
 
-def _characters(document: Document, value: Any, *, is_root: bool) -> int:
+def _characters(document: Document, value: Any) -> int:
     if isinstance(value, str):
         return len(value)
-    if is_root and document.metadata.kind == "json":
+    if value is document.value and document.metadata.kind == "json":
         payload = bytes(document.payload)
         return len(payload) if payload.isascii() else len(payload.decode())
     return len(dump_json(value).decode())

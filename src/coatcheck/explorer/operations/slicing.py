@@ -46,11 +46,7 @@ def _members(value: list[Any] | dict[str, Any], args: dict[str, Any]) -> Answer:
         if isinstance(member, str):
             text = scalar_json(cut_middle(member, page.remaining * 2 // 3), page.remaining)
         page.add(f"{label}{text[: max(page.remaining - len(label) - 2, 0)]} {ELLIPSIS}")
-        path = f"{args.get('path') or ''}{name}"
-        remark = f"{ELLIPSIS} That {noun} is longer than the answer may be. Look into it with path={_quoted(path)}"
-        if position + 1 < positions.stop:
-            remark += f"; the next {noun}: start={position + 1}"
-        return _answer(page.finish(f"{remark}."), 1, len(positions))
+        return _too_long(page, noun, f"{args.get('path') or ''}{name}", position, positions)
     return _answer(page.finish(), page.count, len(positions))
 
 
@@ -75,11 +71,7 @@ def _lines(text: str, args: dict[str, Any]) -> Answer:
         if page.count:
             return _rest(page, "line", position, positions, args)
         page.add(label + one_line(cut_middle(text[begin:end], (page.remaining - len(label)) // 2)))
-        path = f"{args.get('path') or ''}[{begin}:{end}]"
-        remark = f"{ELLIPSIS} That line is longer than the answer may be. Look into it with path={_quoted(path)}"
-        if position + 1 < positions.stop:
-            remark += f"; the next line: start={position + 1}"
-        return _answer(page.finish(f"{remark}."), 1, len(positions))
+        return _too_long(page, "line", f"{args.get('path') or ''}[{begin}:{end}]", position, positions)
     return _answer(page.finish(), page.count, len(positions))
 
 
@@ -123,9 +115,12 @@ def _rest(
     return _answer(page.finish(remark), page.count if shown is None else shown, len(positions))
 
 
+def _too_long(page: Page, noun: str, path: str, position: int, positions: range) -> Answer:
+    quoted = f"'{path}'" if '"' in path else f'"{path}"'
+    remark = f"{ELLIPSIS} That {noun} is longer than the answer may be. Look into it with path={quoted}"
+    following = f"; the next {noun}: start={position + 1}" if position + 1 < positions.stop else ""
+    return _answer(page.finish(f"{remark}{following}."), 1, len(positions))
+
+
 def _answer(text: str, shown: int, requested: int) -> Answer:
     return Answer(text, facts={"shown": shown, "asked": requested})
-
-
-def _quoted(path: str) -> str:
-    return f"'{path}'" if '"' in path else f'"{path}"'
