@@ -166,7 +166,7 @@ def test_no_text_makes_the_parsers_of_lines_fail(text: str) -> None:
 
 def test_a_very_long_log_of_requests_stays_a_text_with_a_log_summary(monkeypatch: pytest.MonkeyPatch) -> None:
     assert opened(REQUESTS)[0]
-    monkeypatch.setattr("coatcheck.explorer.texts.opening.MOST_OF_LINES", 100)
+    monkeypatch.setattr("coatcheck.explorer.texts.parser_selection.MOST_OF_LINES", 100)
     assert opened(REQUESTS * 9) == ("", None)
     assert recognise(REQUESTS * 9) == "log lines"
     assert summarise(REQUESTS * 9, "log lines", 900).text.startswith(

@@ -31,10 +31,8 @@ from coatcheck.codec import PART_LEVELS, Spliced, amap, dump_json, is_deeper
 from coatcheck.codec.tool_results import Result, structured_of, text_block, wire_result
 from coatcheck.errors import ArgumentRejected, ObjectNotFound
 from coatcheck.explorer import Explorer
-from coatcheck.explorer.tool_names import listed_as
+from coatcheck.explorer.tool_names import listed_as, name_without_clash
 from coatcheck.store.call_mode import ASYNC
-
-PREFIX_ON_CLASH = "coatcheck_"
 
 MOST_UNLISTED = 1_000
 """Unlisted tools whose types are cached."""
@@ -187,13 +185,7 @@ class Interceptor:
 
     def _tools_by_listed_name(self) -> dict[str, OwnTool]:
         """Our tools by listed name: a name that the server uses gets a prefix."""
-        offered: dict[str, OwnTool] = {}
-        for name, tool in self._own_tools.items():
-            free = name
-            while free in self._inputs:
-                free = PREFIX_ON_CLASH + free
-            offered[free] = tool
-        return offered
+        return {name_without_clash(name, self._inputs): tool for name, tool in self._own_tools.items()}
 
     def is_own(self, tool: str) -> bool:
         """Whether one of coatcheck's tools has this name."""

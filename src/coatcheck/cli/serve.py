@@ -13,10 +13,10 @@ from mcp.server.transport_security import TransportSecuritySettings
 from starlette.types import ASGIApp
 
 from coatcheck.calls.instructions import instructions_for
-from coatcheck.cli.first_run import explain_waiting
 from coatcheck.cli.listen_options import Listening, is_loopback
 from coatcheck.cli.options import SettingsFlags, make_container, make_settings
 from coatcheck.cli.printing import print_table
+from coatcheck.cli.terminal_notice import explain_waiting
 from coatcheck.cli.web_server import run_web_server
 from coatcheck.codec.chunked.gc_tuning import freeze_loaded_objects
 from coatcheck.containers import Container

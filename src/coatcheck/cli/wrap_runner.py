@@ -7,8 +7,8 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from coatcheck.calls import instructions
-from coatcheck.cli.first_run import explain_waiting
 from coatcheck.cli.options import SettingsFlags
+from coatcheck.cli.terminal_notice import explain_waiting
 from coatcheck.codec.chunked.gc_tuning import freeze_loaded_objects
 from coatcheck.proxy.front.standard_streams import SHUTDOWN_TIMEOUT, require_stdio
 from coatcheck.proxy.front.stdio import serve_stdio

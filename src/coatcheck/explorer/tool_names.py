@@ -1,6 +1,6 @@
 """The names under which the object tools are listed, so that suggested calls use names that work."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import lru_cache
@@ -10,6 +10,8 @@ from typing import Final
 from coatcheck.errors import SettingsError
 
 DEFAULT_PREFIX = "object_store_"
+PREFIX_ON_CLASH = "coatcheck_"
+"""Put before the name of an object tool that a server uses for a tool of its own."""
 OPERATIONS: Final = ("get", "slice", "grep", "sed", "query", "put", "delete", "list")
 """The object tools by the last part of their names."""
 
@@ -38,6 +40,13 @@ def names_of_tools(prefix: str = DEFAULT_PREFIX, offered: tuple[str, ...] = ()) 
         raise SettingsError(f"object_tools: there is no {', '.join(unknown)}; there are {', '.join(OPERATIONS)}.")
     names = {DEFAULT_PREFIX + name: prefix + name if name in chosen else "" for name in OPERATIONS}
     return MappingProxyType({usual: listed for usual, listed in names.items() if usual != listed})
+
+
+def name_without_clash(name: str, taken: Container[str]) -> str:
+    """Return the name, with a prefix if a server has a tool of that name."""
+    while name in taken:
+        name = PREFIX_ON_CLASH + name
+    return name
 
 
 def listed_as(names: Names) -> AbstractContextManager[None]:

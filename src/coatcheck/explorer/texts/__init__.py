@@ -4,7 +4,7 @@ Each parser returns ``None`` for a text that is not of its format. The only erro
 is refused.
 """
 
-from coatcheck.explorer.texts.opening import (
+from coatcheck.explorer.texts.parser_selection import (
     HEAD,
     SMALL,
     Opened,

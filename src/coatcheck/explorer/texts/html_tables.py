@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 from itertools import zip_longest
 from typing import Any
 
-from coatcheck.explorer.texts.tables import MOST_COLUMNS, has_header, typed, unique_names
+from coatcheck.explorer.texts.csv_tables import MOST_COLUMNS, has_header, typed, unique_names
 
 MOST_CHARACTERS = 1_000_000
 MOST_CELLS = 500_000

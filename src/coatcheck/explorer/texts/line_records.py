@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from coatcheck.explorer.texts.tables import typed
+from coatcheck.explorer.texts.csv_tables import typed
 
 FEWEST = 3
 JUDGED = 20

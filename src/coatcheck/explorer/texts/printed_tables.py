@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from coatcheck.explorer.texts.tables import LONGEST_NAME, MOST_COLUMNS, typed, unique_names
+from coatcheck.explorer.texts.csv_tables import LONGEST_NAME, MOST_COLUMNS, typed, unique_names
 
 FEWEST_ROWS = 3
 FEWEST_COLUMNS = 2

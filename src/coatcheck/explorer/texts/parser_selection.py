@@ -4,15 +4,15 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from coatcheck.explorer.texts.csv_tables import looks_like_table, open_table
 from coatcheck.explorer.texts.field_blocks import looks_like_blocks, looks_like_calendar, open_blocks, open_calendar
 from coatcheck.explorer.texts.html_tables import looks_like_html_tables, may_have_tables, open_html_tables
 from coatcheck.explorer.texts.json_documents import open_json, open_json_inside
 from coatcheck.explorer.texts.line_records import looks_like_records, open_records
 from coatcheck.explorer.texts.printed_tables import looks_printed, open_printed_table
 from coatcheck.explorer.texts.python_literals import looks_like_python, open_python_literal
-from coatcheck.explorer.texts.sections import looks_like_sections, open_sections
-from coatcheck.explorer.texts.tables import looks_like_table, open_table
 from coatcheck.explorer.texts.text_formats import SUMMARISED, recognise
+from coatcheck.explorer.texts.toml_and_ini import looks_like_toml_or_ini, open_toml_or_ini
 from coatcheck.explorer.texts.xml_text import looks_like_xml, open_xml
 from coatcheck.explorer.texts.yaml_text import MOST_CHARACTERS, looks_like_yaml, open_yaml_text
 
@@ -70,8 +70,8 @@ def _by_lines(text: str, *, in_sandbox: bool) -> tuple[Any, str] | None:
         return found
     if in_sandbox and looks_like_xml(text):
         return open_xml(text)
-    if in_sandbox and looks_like_sections(head):
-        return open_sections(text)
+    if in_sandbox and looks_like_toml_or_ini(head):
+        return open_toml_or_ini(text)
     if looks_printed(head) and (table := open_printed_table(text)) is not None:
         return table
     if looks_like_calendar(head):
@@ -103,7 +103,7 @@ def why_unopened(text: str) -> str:
 def is_for_the_sandbox(text: str) -> bool:
     """Whether parsing a text could take long, so that it is done in the sandbox."""
     head = text[:HEAD].removeprefix(BYTE_ORDER_MARK)
-    if looks_like_python(text) or looks_like_yaml(head) or looks_like_sections(head):
+    if looks_like_python(text) or looks_like_yaml(head) or looks_like_toml_or_ini(head):
         return True
     if looks_like_xml(text) or looks_like_html_tables(text):
         return True
@@ -128,7 +128,7 @@ def may_be_opened(head: str) -> bool:
     return (
         _JSON_BLOCK.search(head) is not None
         or looks_like_yaml(head)
-        or looks_like_sections(head)
+        or looks_like_toml_or_ini(head)
         or looks_like_xml(f"{head}>")  # as if a tag ended where it is cut
         or may_have_tables(head)
         or _are_records(head)

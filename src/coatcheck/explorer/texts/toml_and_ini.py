@@ -16,7 +16,7 @@ _ASSIGNED = re.compile(r"^[ \t]*[\w.\"'-]{1,200}[ \t]*=", re.MULTILINE)
 Found = tuple[Any, str]
 
 
-def looks_like_sections(head: str) -> bool:
+def looks_like_toml_or_ini(head: str) -> bool:
     """Whether a text begins with ``[section]`` and ``name = value`` lines, and comments."""
     for line in head.split("\n", FEWEST_LINES)[:FEWEST_LINES]:
         if not (_PASSED_OVER.fullmatch(line.rstrip("\r")) or _SECTION.match(line) or _ASSIGNED.match(line)):
@@ -24,7 +24,7 @@ def looks_like_sections(head: str) -> bool:
     return _SECTION.search(head) is not None and _ASSIGNED.search(head) is not None
 
 
-def open_sections(text: str) -> Found | None:
+def open_toml_or_ini(text: str) -> Found | None:
     """Return what a TOML or INI file spells."""
     if len(text) > MOST_CHARACTERS:
         return None
