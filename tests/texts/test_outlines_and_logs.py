@@ -38,6 +38,18 @@ SHELL = "#!/bin/sh\nset -e\nlog() {\n  echo $1\n}\n\nfunction fail {\n  exit 1\n
 PERL = "package A::B;\nuse strict;\nuse warnings;\nsub first {\n  my $x = shift;\n}\nsub _second {\n}\n"
 SQL = "-- views\nCREATE VIEW a AS\n  SELECT 1;\n\nGRANT SELECT ON a TO b;\nALTER TABLE t (x int);\nINSERT INTO t VALUES (1);\n"
 RST = "ctest(1)\n********\n\nSynopsis\n========\n\ntext\n\nOptions\n=======\n\nMore\n----\n\n| a |\n-----\n"
+ASCIIDOC = "= Manual\n:toc:\n\n== One\n\n----\ncode\n=== Deep\n"
+LATEX = "\\documentclass{a}\n\\begin{document}\n% ==\n\\section{One}\n\n\\subsection*{\\emph{Two}}\\label{two}\n\\end{document}\n"
+HCL = 'resource "a" "x" {\n  b = 1\n}\n\nresource "a" "y" {\n  b = 1\n}\n\nvariable "z" {\n  b = 1\n}\n'
+PROTO = (
+    'syntax = "proto3";\npackage shop;\nimport "a.proto";\nimport "b.proto";\nservice Carts {\n  rpc Add(AddRequest) returns (Cart) {}\n}\n\n'
+    "message Cart {\n  string id = 1;\n}\n"
+)
+LICENSED = (
+    "..\n"
+    + "   Some words of a license that stands before the text itself.\n" * 60
+    + "\nOne\n===\nTwo\n===\nThree\n=====\n"
+)
 MANUAL = (
     "NAME\n       git-x - do x\n\nOPTIONS\n       --follow\n           Go on\n           beyond.\n\n       -S<string>\n           Look.\n\n"
     "NOTES\n       None\n       at all.\n"
@@ -76,6 +88,11 @@ SNAPSHOT = (
         (SHELL, "source code", ["2| log()", "6| function fail"]),
         (PERL, "source code", ["3| sub first", "6| sub _second"]),
         (SQL, "SQL", ["1| CREATE VIEW a", "5| ALTER TABLE t"]),
+        (ASCIIDOC, "AsciiDoc", ["0| = Manual", "3|   == One", "7|     === Deep"]),
+        (LATEX, "LaTeX", ["3| section One", "5|   subsection Two"]),
+        (HCL, "indented sections", ['0| resource "a" "x" {', '4| resource "a" "y" {', '8| variable "z" {']),
+        (PROTO, "source code", ["4| service Carts", "5|   rpc Add(AddRequest) returns (Cart)", "8| message Cart"]),
+        (LICENSED, "headings over rules", ["62| One", "64| Two", "66| Three"]),
         (RST, "headings over rules", ["0| ctest(1)", "3|   Synopsis", "8|   Options", "11|     More"]),
         (
             MANUAL,
@@ -113,7 +130,7 @@ def test_a_text_is_recognised_and_its_parts_are_listed_by_line(text: str, form: 
 
 
 def test_with_a_small_limit_the_deepest_entries_are_omitted_first_and_counted():
-    text = "".join(f"# Part {number}\n## One\n## Two\n" for number in range(9))
+    text = "".join(f"# Part {number}\n## One {number}\n## Two {number}\n" for number in range(9))
     written = write_outline(outline(text, "Markdown"), 130)
     assert written.split("\n")[0] == "0| # Part 0"
     assert "##" not in written
@@ -123,7 +140,7 @@ def test_with_a_small_limit_the_deepest_entries_are_omitted_first_and_counted():
 
 def test_an_outline_replaces_lines_and_a_diff_counts_its_files():
     assert summarise(DIFF, "a diff", 900).text.split("\n")[:2] == ["2 files:", "0| x.py +2 -1"]
-    text = MARKDOWN * 300
+    text = "".join(MARKDOWN.replace("T", f"T{number}") for number in range(300))
     shown = render(text, Subject("@obj_1", len(text)), 4000, in_sandbox=True).text
     assert " more\nNext: object_store_get(" in shown
 
@@ -136,6 +153,22 @@ def test_the_suggested_section_is_in_the_outline():
 
 def test_comments_are_not_headings():
     assert recognise("# one\n# two\n# three\nx = 1\n") == ""
+    assert recognise("# m h dom mon dow command\nSHELL=/bin/sh\n5 4 * * * /bin/x\n") == ""
+
+
+def test_entries_of_the_same_name_are_written_once_with_their_number():
+    page = "- main [ref=e0]:\n" + "".join(
+        f'  - link "Cup {n}" [ref=e{3 * n + 1}]\n  - text: 9.00\n  - button "Buy" [ref=e{3 * n + 2}]\n'
+        for n in range(9)
+    )
+    summary = summarise(page, recognise(page), 900)
+    assert summary.text.split("\n")[:3] == [
+        '1|   link "Cup 0" [ref=e1]',
+        '3| button "Buy" [ref=e2] (9 times)',
+        '4|   link "Cup 1" [ref=e4]',
+    ]
+    assert summary.section == (1, 16)
+    assert summarise("server {\n  a;\n}\n" * 9, "indented sections", 900).text == ""
 
 
 LOG = (
@@ -151,7 +184,7 @@ def test_a_log_is_described_by_its_time_its_levels_and_its_messages():
     assert write_log(read_log(LOG), 900).split("\n") == [
         "From 2026-03-02 08:00:00 to 2026-03-02 09:00:00. 2 ERROR, 1 WARNING, 30 INFO.",
         "2 x ERROR [#] no disk # (first: line 30)",
-        "1 x WARN [#] slow (first: line 34)",
+        "1 x WARN [c] slow (first: line 34)",
         "30 x INFO [#] started in # ms (first: line 0)",
     ]
     assert summarise(LOG, "log lines", 900).pattern == r"\bERROR\b"
@@ -215,7 +248,7 @@ def test_a_log_without_levels_is_described_by_words_such_as_failed():
     assert summary.text.split("\n") == [
         "From Nov  2 03:00:00 to Nov  2 05:00:29.",
         "30 x sshd[#]: Failed password for bob from # (first: line 121)",
-        "1 x kernel: [#] Out of memory: Killed process # (java) (first: line 120)",
+        "1 x kernel: [12.3] Out of memory: Killed process 12 (java) (first: line 120)",
         "120 x CRON[#]: (root) CMD (backup) (first: line 0)",
     ]
     assert summary.pattern == r"\b(?:out of memory|failed)\b"
@@ -245,15 +278,48 @@ TESTED = (
 def test_the_preview_of_the_output_of_a_build_or_tests_contains_the_failures():
     assert summarise(BUILD, recognise(BUILD), 900).text.split("\n") == [
         "2 ERROR, 2 WARNING.",
-        "1 x error[#]: mismatched types (first: line 4)",
+        "1 x error[E0308]: mismatched types (first: line 4)",
         "1 x error: could not compile `a` (first: line 48)",
         "2 x warning: unused variable: `x#` (first: line 1)",
     ]
     shown = render(TESTED, Subject("@obj_1", len(TESTED)), 4000, in_sandbox=True).text
-    assert "\n9 FAILED.\n9 x FAILED test_a.py::test_it[#] - AssertionError: # is odd (first: line 61)\n" in shown
+    assert "\n9 FAILED.\n1 x FAILED test_a.py::test_it[0] - AssertionError: 0 is odd (first: line 61)\n" in shown
     assert "\n70| ==== 9 failed, 60 passed in 1.2s ====\n" in shown
     assert 'path=".lines[61:' in shown
-    assert 'pattern="^(?:FAIL|ERROR|not ok|npm ERR|--- FAIL)"' in shown
+    assert 'pattern="^ *FAILED"' in shown
+
+
+CARGO = (
+    "   Compiling demo v0.1.0\n\nrunning 90 tests\n"
+    + "".join(f"test tests::case_{n} ... {'FAILED' if n == 7 else 'ok'}\n" for n in range(90))
+    + "\nthread 'tests::case_7' panicked at src/lib.rs:9:5:\nleft: 1\n\nerror: test failed, to rerun pass `--lib`\n"
+)
+GO_TEST = (
+    "".join(f"=== RUN   Test{n}\n--- PASS: Test{n} (0.00s)\n    --- PASS: Test{n}/a (0.00s)\n" for n in range(30))
+    + "=== RUN   TestX\n    x_test.go:7: got 1\n--- FAIL: TestX (0.01s)\n    --- FAIL: TestX/a (0.00s)\nFAIL\n"
+)
+TAP = "TAP version 13\n" + "ok 1 - a\n" * 60 + "not ok 61 - adds 61\n  ---\n  failureType: 'x'\n  error: |-\n  ...\n"
+NGINX = "2026/11/30 10:00:00 [warn] 12#0: slow\n" * 60 + "2026/11/30 10:00:01 [crit] 12#0: no disk\n" * 3
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "pattern"),
+    [
+        (CARGO, "1 x test tests::case_7 ... FAILED (first: line 10)", r"FAILED$|\berror(?:\[\w+\])?: |panicked at "),
+        (GO_TEST, "1 x --- FAIL: TestX (0.01s) (first: line 92)", r"^ *\-\-\-\ FAIL"),
+        (TAP, "1 x not ok 61 - adds 61 (first: line 61)", r"^ *not\ ok|\berror(?:\[\w+\])?: |panicked at "),
+        (NGINX, "3 x [#] ###: no disk (first: line 60)", r"\bcrit\b"),
+    ],
+)
+def test_failures_come_first_and_are_searched_as_they_are_written(text: str, first: str, pattern: str):
+    summary = summarise(text, recognise(text), 900)
+    assert summary.text.split("\n")[1] == first
+    assert summary.pattern == pattern
+
+
+def test_sentences_with_errors_in_a_list_of_commits_suggest_no_search():
+    text = "".join(f"* {n:07x} A note that names error: no disk, and what failed {n}\n" for n in range(90))
+    assert "object_store_grep" not in render(text, Subject("@obj_1", len(text)), 4000).text
 
 
 def test_prose_about_errors_is_not_a_log():

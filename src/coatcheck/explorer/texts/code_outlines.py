@@ -21,10 +21,10 @@ _CODE = re.compile(
       {_MODIFIERS}
       (?:
         (?:func[ ]+[\w(]|(?:fn|fun|class|interface|struct|enum|trait|mod|module|namespace|record|object|protocol
-          |extension|union|sub|function\*?)[ ]+[\w"']|impl[ <][\w<&'])
+          |extension|union|sub|message|service|rpc|function\*?)[ ]+[\w"']|impl[ <][\w<&'])
         [^\n{{;=]{{0,120}}(?![ ]{{0,4}}[;,)=])
         |type[ ]+\w{{1,80}}(?:<[^\n<>]{{1,80}}>)?
-          (?=[ ]=|[ ](?:struct|interface|func)\b)(?:[ ](?:struct|interface|func))?
+          (?=[ ]=|[ ](?:struct|interface|func)\b|[^\n{{=;]{{0,80}}\{{)(?:[ ](?:struct|interface|func))?
         |(?:const|let|var)[ ][\w$]{{1,60}}
           (?=[ ]=[ ](?:async[ ])?(?:function\b|\([^\n()]{{0,200}}\)[ ]=>|\w{{1,40}}[ ]=>))
         |[\w.$]{{3,80}}(?=[ ]=[ ](?:async[ ])?function\b)

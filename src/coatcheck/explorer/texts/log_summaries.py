@@ -10,12 +10,12 @@ MOST_PATTERNS = 8
 MOST_WORDS = 4
 MORE = 30
 """Characters for the number of what is left out."""
-LEVELS = ("FATAL", "CRITICAL", "ERROR", "FAILED", "WARNING", "NOTICE", "INFO", "DEBUG", "TRACE")
+LEVELS = ("FATAL", "CRITICAL", "FAILED", "ERROR", "WARNING", "NOTICE", "INFO", "DEBUG", "TRACE")
 _SAME = {"WARN": "WARNING", "ERR": "ERROR", "CRIT": "CRITICAL"}
 _LEVEL = re.compile(r"\b(FATAL|CRITICAL|CRIT|ERROR|ERR|WARNING|WARN|NOTICE|INFO|DEBUG|TRACE)\b")
 _TIME = re.compile(
-    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?|[A-Z][a-z]{2} +\d{1,2} \d\d:\d\d:\d\d"
-    r"|\d{1,2}/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d|\d\d:\d\d:\d\d"
+    r"\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d(?::\d\d)?|[A-Z][a-z]{2} +\d{1,2} \d\d:\d\d:\d\d"
+    r"|\d{1,2}/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d|\d\d:\d\d:\d\d|(?<=\[) {0,8}\d{1,9}\.\d{6}(?=\])"
 )
 _NAMED_LEVEL = re.compile(
     r"(?:\blevel=\"?|\[|\blvl=)(fatal|critical|crit|error|err|warning|warn|notice|info|debug|trace)\b", re.IGNORECASE
@@ -25,11 +25,16 @@ _WRONG = re.compile(
     r"|exception|segfault|corrupt(?:ed)?)\b",
     re.IGNORECASE,
 )
-_DIAGNOSTIC = re.compile(r"\b(?P<level>fatal error|fatal|error|warning)(?:\[\w{1,20}\])?: ", re.IGNORECASE)
-_FAILED = re.compile(r"(?:FAILED|ERROR|FAIL|not ok|npm (?:ERR!|error)|--- FAIL)\b.?")
+_DIAGNOSTIC = re.compile(
+    r"\b(?:(?P<level>fatal error|fatal|error|warning)(?:\[\w{1,20}\])?: |panicked at )", re.IGNORECASE
+)
+_FAILED = re.compile(
+    r" {0,12}(?:(?P<start>(?:FAILED|ERROR|FAIL|not ok|npm (?:ERR!|error)|--- FAIL)(?!\w)|[✖✗✘●])\W{1,4}\w"
+    r"|test [^\n]{1,200} \.\.\. (?P<end>FAILED)$)"
+)
 _STAMP = re.compile(
     r"^(?:[A-Z][a-z]{2} +\d{1,2} \d\d:\d\d:\d\d(?:\.\d{1,6})? \S{1,60} )"
-    r"|^[\[(]?(?:\d{4}-\d\d-\d\d[T ])?[\dT:.,+ /-]{5,35}Z?[\])]?\s*"
+    r"|^[\[(]?(?:\d{4}[-/]\d\d[-/]\d\d[T ])?[\dT:.,+ /-]{5,35}Z?[\])]?\s*"
 )
 _CHANGING = re.compile(
     r"\b[0-9a-fA-F]{8,}(?:-[0-9a-fA-F]{4,}){0,4}\b|\d+(?:[.,:]\d+)*|\"[^\"\n]{0,80}\"|'[^'\n]{0,80}'"
@@ -37,8 +42,7 @@ _CHANGING = re.compile(
 )
 _SEARCHED = {
     "FATAL": r"\bfatal(?: error)?: ",
-    "ERROR": r"\berror(?:\[\w+\])?: ",
-    "FAILED": r"^(?:FAIL|ERROR|not ok|npm ERR|--- FAIL)",
+    "ERROR": r"\berror(?:\[\w+\])?: |panicked at ",
     "WARNING": r"\bwarning(?:\[\w+\])?: ",
 }
 """How the lines of a level are found in what a build prints."""
@@ -52,6 +56,7 @@ class Pattern:
 
     level: str
     first_line: int
+    example: str  # the first of the lines
     count: int = 0
     is_wrong: bool = False
 
@@ -68,6 +73,8 @@ class Log:
     # Lines without a level by the word in them that indicates an error.
     wrong: Counter[str] = field(default_factory=Counter)
     lines: int = 0  # lines that were counted
+    written: dict[str, str] = field(default_factory=dict)  # levels as the log writes them
+    signs: set[str] = field(default_factory=set)  # patterns of the words with which lines report failures
 
 
 def read_log(text: str) -> Log:
@@ -84,6 +91,8 @@ def read_log(text: str) -> Log:
             continue  # the rest of the message above
         found = level.group(level.lastindex or 0).upper() if level is not None else ""
         name = _SAME.get(found, found)
+        if level is not None:
+            log.written.setdefault(name, level.group(level.lastindex or 0))
         message = _STAMP.sub("", line[: 2 * WIDTH])
         wrong = _WRONG.search(message) if not name else None
         if wrong is not None:
@@ -102,9 +111,10 @@ def read_output(text: str) -> Log:
         line = whole[: 2 * WIDTH]
         found = _DIAGNOSTIC.search(line)
         if found is not None:
-            level = found["level"].upper().removesuffix(" ERROR")
+            level = (found["level"] or "error").upper().removesuffix(" ERROR")
             _count(log, level, line[found.start() :], number)
-        elif _FAILED.match(line):
+        elif (failed := _FAILED.match(line)) is not None:
+            log.signs.add("FAILED$" if failed["end"] else f"^ *{re.escape(failed['start'])}")
             _count(log, "FAILED", line, number)
     return log
 
@@ -114,18 +124,20 @@ def _count(log: Log, level: str, message: str, number: int, *, is_wrong: bool = 
     log.lines += 1
     if level:
         log.levels[level] += 1
-    folded = " ".join(_CHANGING.sub("#", message).split())
+    words = " ".join(message.split())
+    folded = words if level == "FAILED" else _CHANGING.sub("#", words)  # numbers tell tests apart
     pattern = log.patterns.get(folded)
     if pattern is None:
         if len(log.patterns) >= MOST_CHARACTERS // 100:
             return
-        pattern = log.patterns[folded] = Pattern(level, number, is_wrong=is_wrong)
+        pattern = log.patterns[folded] = Pattern(level, number, words, is_wrong=is_wrong)
     pattern.count += 1
 
 
 def pattern_of(log: Log) -> str:
-    """Return an expression for the worst of what a build or tests printed."""
-    return next((pattern for level, pattern in _SEARCHED.items() if log.levels[level]), "")
+    """Return an expression for the errors and failures that a build or tests printed, else for the warnings."""
+    found = [*sorted(log.signs), *(pattern for level, pattern in _SEARCHED.items() if log.levels[level])]
+    return "|".join(found[:-1] if log.levels["WARNING"] and len(found) > 1 else found)
 
 
 def words_of(log: Log) -> str:
@@ -161,7 +173,8 @@ def write_log(log: Log, available: int) -> str:
         return ""
     lines = [head + "."]
     available -= len(lines[0])
-    for message, pattern in _by_weight(log):
+    for folded, pattern in _by_weight(log):
+        message = folded if pattern.count > 1 else pattern.example
         line = f"{pattern.count:,} x {message[:WIDTH]} (first: line {pattern.first_line})"
         available -= len(line) + 1
         if available < MORE or len(lines) > MOST_PATTERNS:

@@ -5,18 +5,23 @@ All patterns are linear in the text, and only its first ``MOST_CHARACTERS`` are 
 
 import html
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from coatcheck.errors import counted
 from coatcheck.explorer.texts.code_outlines import Parts, code_parts, python_parts, sql_parts
-from coatcheck.explorer.texts.section_outlines import indented_parts, underlined_parts
+from coatcheck.explorer.texts.section_outlines import asciidoc_parts, indented_parts, latex_parts, underlined_parts
 
 MOST_CHARACTERS = 2_000_000
 MOST_ENTRIES = 5_000
 WIDTH = 100
 """Maximum characters of an entry."""
 FEWEST_HEADINGS = 2
+MOST_SAME = 3
+"""Entries of one name that are written one by one."""
+_ID = re.compile(r" ?\[(?:ref|cursor)=[^\]]*\]|^uid=\w+ ")
+"""What tells controls of a page apart that have the same name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,7 @@ def write_outline(entries: list[Entry], available: int) -> str:
     If a level does not fit and the levels above it leave most of the limit, its first entries fill half of it. Omitted
     entries are counted.
     """
+    entries = _without_repeated(entries)
     levels = sorted({entry.level for entry in entries}, reverse=True)
     for place, deepest in enumerate(levels):
         shown = [entry for entry in entries if entry.level <= deepest]
@@ -64,6 +70,21 @@ def write_outline(entries: list[Entry], available: int) -> str:
                 else ""
             ) or text
     return _partial_outline(entries, levels[-1], available) if levels else ""
+
+
+def _without_repeated(entries: list[Entry]) -> list[Entry]:
+    """Return entries with only the first of those that have the same name many times, such as the buttons of rows."""
+    names = [(entry.level, _ID.sub("", entry.name)) for entry in entries]
+    counts = Counter(names)
+    seen: set[tuple[int, str]] = set()
+    kept: list[Entry] = []
+    for entry, name in zip(entries, names, strict=True):
+        if counts[name] <= MOST_SAME:
+            kept.append(entry)
+        elif name not in seen:
+            seen.add(name)
+            kept.append(Entry(entry.line, entry.level, f"{entry.name} ({counts[name]:,} times)"))
+    return kept
 
 
 def _partial_outline(entries: list[Entry], deepest: int, available: int) -> str:
@@ -81,7 +102,8 @@ def _partial_outline(entries: list[Entry], deepest: int, available: int) -> str:
 
 
 def _outline_text(entries: list[Entry], remark: str) -> str:
-    lines = [f"{entry.line}| {'  ' * (entry.level - 1)}{entry.name}" for entry in entries]
+    top = min((entry.level for entry in entries), default=1)
+    lines = [f"{entry.line}| {'  ' * (entry.level - top)}{entry.name}" for entry in entries]
     return "\n".join([*lines, remark] if remark else lines)
 
 
@@ -191,6 +213,8 @@ KINDS: dict[str, Callable[[str], Parts]] = {
     "Python source": python_parts,
     "source code": code_parts,
     "SQL": sql_parts,
+    "AsciiDoc": asciidoc_parts,
+    "LaTeX": latex_parts,
     "headings over rules": underlined_parts,
     "indented sections": indented_parts,
     "a diff": _diff,

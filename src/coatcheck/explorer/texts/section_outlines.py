@@ -6,7 +6,7 @@ from collections.abc import Iterator
 Parts = Iterator[tuple[int, int, str]]
 """Offset, level and name of each part."""
 
-LOOKED_AT = 4_000
+LOOKED_AT = 12_000
 FEWEST = 3
 MOST_OPEN = 2
 """At least one line in so many stands without indentation at the most."""
@@ -18,6 +18,14 @@ _UNDERLINED = re.compile(
 )
 _RULES = tuple(f"\n{sign * 3}" for sign in '=-~^*"')
 _HEADING = re.compile(r"^(?P<name>[^\s\-+|*>}\])#][^\n]{0,200})", re.MULTILINE)
+_CLOSERS = frozenset("})];")
+_ASCIIDOC = re.compile(r"^(?P<marks>={1,6}) (?P<name>\w[^\n]{0,200})", re.MULTILINE)
+_LATEX = re.compile(
+    r"^[ \t]{0,8}\\(?P<kind>part|chapter|(?:sub){0,2}section)\*?(?:\[[^\]\n]{0,100}\])?\{(?P<name>[^\n]{1,200})\}",
+    re.MULTILINE,
+)
+_LATEX_COMMAND = re.compile(r"\\label\{[^}\n]*|\\\w+|[{}]")
+_LATEX_LEVELS = ("part", "chapter", "section", "subsection", "subsubsection")
 _OPTION = re.compile(r"^(?P<indent>[ \t]{2,8})(?P<name>-{1,2}[A-Za-z?][^\n]{0,100})", re.MULTILINE)
 
 
@@ -38,9 +46,22 @@ def underlined_parts(text: str) -> Parts:
             yield found.start(), level, name
 
 
+def asciidoc_parts(text: str) -> Parts:
+    """Return the headings of AsciiDoc."""
+    for found in _ASCIIDOC.finditer(text):
+        yield found.start(), len(found["marks"]), found.group()
+
+
+def latex_parts(text: str) -> Parts:
+    """Return the chapters and sections of LaTeX."""
+    for found in _LATEX.finditer(text):
+        name = _LATEX_COMMAND.sub("", found["name"])
+        yield found.start(), _LATEX_LEVELS.index(found["kind"]) + 1, f"{found['kind']} {name}"
+
+
 def has_indented_sections(start: str) -> bool:
     """Whether a text begins with few lines that are not indented, and most of those stand over one that is."""
-    lines = [line for line in start[:LOOKED_AT].split("\n")[:-1] if line.strip()]
+    lines = [line for line in start[:LOOKED_AT].split("\n")[:-1] if line.strip() and line[0] not in _CLOSERS]
     openers = [place for place, line in enumerate(lines) if not line[0].isspace()]
     if len(openers) < FEWEST or MOST_OPEN * len(openers) > len(lines) or start[:1] in {"{", "[", "<"}:
         return False

@@ -31,6 +31,12 @@ WORST = 6
 """The first of the levels count as errors."""
 _FILE = "^diff --git"
 _SIGNS = ("error: ", "failed: ", "failure: ", "fatal: ", "exception: ", "error[", "\nfailed ", "\nerror ", "\nfail ")
+_REPORTED = re.compile(
+    r"^[^\w\n]{0,8}(?:[^\s:\]]{1,200}[:\]]{1,2} ){0,3}[\w.]{0,80}"
+    r"(?:error|failed|failure|fatal|exception|fail)(?:: |\[| )",
+    re.MULTILINE,
+)
+"""A line that begins with one, behind a time, a file or a program at most; sentences about errors do not."""
 _COUNTED = re.compile(r"\b[1-9]\d{0,6} (?:errors?|failed|failures|failing)\b")
 """What shows that a command failed, in lower case; texts about errors have other words."""
 _ERROR_PATTERN = r"(?:error|fail|failed)\b"
@@ -54,7 +60,7 @@ def summarise(text: str, form: str, available: int) -> Summary:
         log = read_log(text)
         most = sum(log.levels.values()) // 2
         level = next((level for level in LEVELS[:WORST] if 0 < log.levels[level] <= most), "")
-        pattern = rf"\b{level}\b" if level else words_of(log)
+        pattern = rf"\b{log.written.get(level, level)}\b" if level else words_of(log)
         return Summary(write_log(log, available), None, pattern, counts=write_levels(log))
     if form == OUTPUT:
         log = read_output(text)
@@ -68,6 +74,8 @@ def summarise(text: str, form: str, available: int) -> Summary:
     counts = counted(len(entries), noun) if noun else ""
     lead = f"{counts}:\n" if counts else ""
     parts = write_outline(entries, available - len(lead))
+    if "\n" not in parts and not lead:
+        parts = ""  # all entries have the same name
     section = _longest_section(text, entries) if form == "an accessibility snapshot" else _section(text, entries)
     shown = parts.count("\n")
     more = form == "a diff" and shown < len(entries) - 1
@@ -81,7 +89,7 @@ def error_pattern(text: str) -> str:
     if lines < LONG:
         return ""
     lower = text[:MOST_CHARACTERS].lower()
-    if not any(sign in lower for sign in _SIGNS):
+    if not any(sign in lower for sign in _SIGNS) or _REPORTED.search(lower) is None:
         if not any(word in lower for word in (" error", " failed", " failures", " failing")):
             return ""
         if _COUNTED.search(lower) is None:
@@ -116,9 +124,12 @@ def _longest_section(text: str, entries: list[Entry]) -> tuple[int, int] | None:
     """Choose the start of the longest part: the content between the controls of a page."""
     lines = text.split("\n")
     starts = [entry.line for entry in entries]
-    length, start = max((end - start, start) for start, end in pairwise([*starts, len(lines)]))
+    length, start = max(
+        ((end - start, start) for start, end in pairwise([*starts, len(lines)])), key=lambda part: part[0]
+    )
+    most = min(max(length, FEW_LINES), MOST_LINES, len(lines) - start)
     available, end = LIGHT, start
-    while end < start + min(length, MOST_LINES) and available >= len(lines[end]):
+    while end < start + most and available >= len(lines[end]):
         available -= len(lines[end])
         end += 1
     return (start, end) if end > start else None

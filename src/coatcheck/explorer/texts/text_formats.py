@@ -10,18 +10,24 @@ LOOKED_AT = 4000
 """Characters of the start of a text that are looked at."""
 LOOKED_AT_CODE = 8_000
 """Source code may begin with a long comment."""
+LOOKED_AT_SECTIONS = 12_000
+"""A license or an introduction may stand before the first sections."""
 HASHBANG = 100
 LINES = 12
 FEWEST = 3
 _SECTIONS = re.compile(
     r"\[{1,2}[A-Za-z_][\w.\"' -]{0,80}\]{1,2}[ \t]*\r?\n(?:[^\n]{0,200}\n){0,3}?[\w.\"'-]{1,80}[ \t]*=", re.ASCII
 )
-_DIFF = re.compile(r"diff --git |--- \S|\+\+\+ \S|@@ -\d")
+_DIFF = re.compile(r"diff --git |--- (?!(?:PASS|FAIL|SKIP|BENCH): )\S|\+\+\+ \S|@@ -\d")
 _COMMIT = re.compile(r"commit [0-9a-f]{7,40}\b|Commit: '?[0-9a-f]{7,40}\b")
 _LOG = re.compile(
-    r"[\[(]?(\d{4}-\d\d-\d\d[T ]\d\d:\d\d|\d\d:\d\d:\d\d|[A-Z][a-z]{2} +\d{1,2} \d\d:\d\d:\d\d|"
+    r"[\[(]?(\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d|\d\d:\d\d:\d\d|[A-Z][a-z]{2} +\d{1,2} \d\d:\d\d:\d\d|"
+    r" {0,8}\d{1,9}\.\d{6}\]|[IWEF]\d{4} \d\d:\d\d:\d\d|"
     r"(TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL|CRITICAL)\b|\S{1,60} \S{1,60} \S{1,60} \[\d\d/[A-Z][a-z]{2}/\d{4}:)"
 )
+_HEADING = re.compile(r"^#{1,6} \S", re.MULTILINE)
+_ASCIIDOC = re.compile(r"^={1,6} \w", re.MULTILINE)
+_LATEX = re.compile(r"^[ \t]{0,8}\\(?:documentclass|begin|chapter|(?:sub){0,2}section)\b", re.MULTILINE)
 _MARKDOWN = re.compile(r"#{1,6} \S|```|[-*] \[[ x]\] |\|.*\|$|\[[^]]+\]\([^)]+\)")
 _SNAPSHOT = re.compile(
     r"^ *(?:- [a-z]+(?: \"[^\n\"]*\")?(?: \[[^\n\]]*\]){0,6} ?\[ref=\w+\]|uid=\w{1,20} [A-Za-z]{2,20}\b)", re.MULTILINE
@@ -70,6 +76,8 @@ SUMMARISED = frozenset(
         "Python source",
         "source code",
         "SQL",
+        "AsciiDoc",
+        "LaTeX",
         "headings over rules",
         "indented sections",
         OUTPUT,
@@ -87,7 +95,12 @@ def recognise(text: str) -> str:
     start = text[:LOOKED_AT].removeprefix("\ufeff")
     # The last line of what is looked at may be cut.
     lines = start.split("\n")[: LINES if len(text) <= LOOKED_AT else max(start.count("\n"), 1)][:LINES]
-    return _brackets(text, start) or _lines(lines, start) or _code(text[:LOOKED_AT_CODE]) or _sections(start)
+    return (
+        _brackets(text, start)
+        or _lines(lines, start)
+        or _code(text[:LOOKED_AT_CODE])
+        or _sections(text[:LOOKED_AT_SECTIONS])
+    )
 
 
 def _brackets(text: str, start: str) -> str:
@@ -121,7 +134,7 @@ def _lines(lines: Sequence[str], start: str) -> str:
     if len(_PYTHON.findall(start)) >= FEWEST:
         return "Python source"  # whose comments look like headings
     if sum(map(bool, map(_MARKDOWN.match, filled))) > (0 if filled and filled[0].startswith("#") else 1):
-        return "Markdown" if not _is_commented(filled) else ""
+        return "Markdown" if not _is_commented(filled) and _is_headed(lines, start) else ""
     return ""
 
 
@@ -136,6 +149,11 @@ def _is_commented(filled: Sequence[str]) -> bool:
     return any(first and second for first, second in pairwise(marks))
 
 
+def _is_headed(lines: Sequence[str], start: str) -> bool:
+    """Whether a first line with ``#`` is a heading, over a blank line or one of several, and no comment."""
+    return not lines[0].startswith("#") or not "".join(lines[1:2]).strip() or len(_HEADING.findall(start)) > 1
+
+
 def _code(start: str) -> str:
     if not any(word in start for word in _CODE_WORDS):
         return ""
@@ -147,6 +165,10 @@ def _code(start: str) -> str:
 
 
 def _sections(start: str) -> str:
+    if start.lstrip()[:2] == "= " and len(_ASCIIDOC.findall(start)) >= FEWEST:
+        return "AsciiDoc"
+    if "\\" in start and len(_LATEX.findall(start)) >= FEWEST:
+        return "LaTeX"
     if any(word in start for word in _SQL_WORDS) and len(_SQL.findall(start)) >= FEWEST:
         return "SQL"
     if has_underlined_headings(start):
