@@ -36,7 +36,7 @@ def small(peer: Peer) -> list[Figure]:
     stored = store.put(value)
     store_with_metrics = new_explorer().store
     store_with_metrics.observation.observer = Metrics(lambda: store_with_metrics.backend)
-    subject = Subject("@obj_001", len(orjson.dumps(value)), 3600.0, "list_users")
+    subject = Subject("@obj_001", len(orjson.dumps(value)), "list_users")
     with asyncio.Runner() as runner:
         times = alternating(
             {

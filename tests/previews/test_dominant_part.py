@@ -12,7 +12,7 @@ MARKDOWN = "".join(f"# Part {number}\n\nSome text.\n\n" for number in range(90))
 
 
 def preview(value: Any, limit: int = 4000) -> str:
-    return render(value, Subject("@obj_1", 9_999, None, "tool"), limit).text
+    return render(value, Subject("@obj_1", 9_999, "tool"), limit).text
 
 
 def test_the_text_of_an_embedded_resource_is_shown_and_not_its_envelope() -> None:

@@ -80,7 +80,7 @@ THOROUGH = settings(
 
 
 def preview(value: Any, limit: int = 20_000, reference: str = "@obj_7") -> str:
-    return render(value, Subject(reference, 1000, 90.0, "tool"), limit).text
+    return render(value, Subject(reference, 1000, "tool"), limit).text
 
 
 def calls(text: str) -> list[tuple[str, dict[str, Any]]]:

@@ -22,12 +22,12 @@ ISSUES = [
 
 
 def preview(value: Any, limit: int = 4000, reference: str = "@obj_1") -> str:
-    return render(value, Subject(reference, 891_679, 3600, "list_issues"), limit).text
+    return render(value, Subject(reference, 891_679, "list_issues"), limit).text
 
 
 def test_a_list_of_records_is_described_by_type_length_size_shape_samples_and_next_steps() -> None:
     assert preview(ISSUES).splitlines() == [
-        "@obj_1: array of 5,000 items, 891,679 characters (~244,170 tokens), from list_issues, kept for 60 minutes",
+        "@obj_1: array of 5,000 items, 891,679 characters (~244,170 tokens), from list_issues",
         "Shape (from 20 of 5,000 items):",
         "[5,000 x {",
         "  id: integer",

@@ -11,7 +11,7 @@ LOG = "".join(
 
 
 def preview(value: str, limit: int = 4000, reference: str = "@obj_2", **given: object) -> str:
-    return render(value, Subject(reference, len(value), None, None), limit, **given).text
+    return render(value, Subject(reference, len(value)), limit, **given).text
 
 
 def test_a_text_shows_numbered_first_and_last_lines_and_states_the_omitted_range() -> None:

@@ -79,6 +79,10 @@ class Reference(NamedTuple):
     object_id: str
     path: Path = ROOT
 
+    def join(self, path: Path) -> "Reference":
+        """Extend by a path."""
+        return Reference(self.object_id, self.path.join(path.steps))
+
     def __str__(self) -> str:
         return f"@{self.object_id}{self.path}"
 

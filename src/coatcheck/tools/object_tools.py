@@ -15,9 +15,8 @@ from typing import Annotated, Any, Final
 from pydantic import BeforeValidator, Field
 
 from coatcheck.codec import open_json_text
-from coatcheck.errors import ArgumentRejected
+from coatcheck.errors import ArgumentRejected, counted
 from coatcheck.explorer import Explorer
-from coatcheck.explorer.previews.wording import duration
 from coatcheck.explorer.tool_names import DEFAULT_PREFIX, listed_as, listed_name, names_of_tools
 from coatcheck.references import parse_target
 from coatcheck.store.object_store import ObjectStore
@@ -222,4 +221,7 @@ def object_store_tools(
 def _lifetime(ttl: float | None) -> str:
     if ttl is None:
         return ""
-    return f"Objects are kept for {duration(ttl)}." if ttl > 0 else "Objects do not expire."
+    if ttl <= 0:
+        return "Objects do not expire."
+    size, noun = next((unit for unit in ((3600, "hour"), (60, "minute")) if ttl >= 2 * unit[0]), (1, "second"))
+    return f"Objects are kept for {counted(round(ttl / size), noun)}."

@@ -18,7 +18,8 @@ from coatcheck.explorer.previews.content_blocks import (
     title_of_blocks,
     title_of_bytes,
 )
-from coatcheck.explorer.previews.inner_part import FEW, LONG, at, path_to_long_part, without
+from coatcheck.explorer.previews.inner_part import FEW, LONG, path_to_long_part, without
+from coatcheck.explorer.previews.main_part import at
 from coatcheck.explorer.previews.one_line_descriptions import Preview, describe_around, describe_value, title
 from coatcheck.explorer.previews.preview_limit import PreviewBudget
 from coatcheck.explorer.previews.samples import render_whole, sample
@@ -27,7 +28,7 @@ from coatcheck.explorer.previews.text import render_text
 from coatcheck.explorer.previews.token_estimate import estimate_tokens
 from coatcheck.explorer.previews.wording import NoJsonForm, Subject, headlines
 from coatcheck.explorer.texts import SMALL, Opened, is_for_the_sandbox, open_text
-from coatcheck.references import Path, Reference
+from coatcheck.references import Path
 
 __all__ = [
     "NoJsonForm",
@@ -128,7 +129,7 @@ def _render_around(value: Any, inner: Path, subject: Subject, limit: int, *, in_
         budget.put("shape", f"Beside {inner}: {beside.text}")
     if budget.remaining < LEAST_INSIDE or not budget.text():
         return Preview(render_structure(value, subject, limit), lambda: describe_value(value))
-    name = "" if target is None else str(Reference(target.object_id, target.path.join(inner.steps)))
+    name = "" if target is None else str(target.join(inner))
     opened = None
     if in_sandbox and isinstance(part, str):
         with suppress(ArgumentRejected):  # a refused document can still be shown as text

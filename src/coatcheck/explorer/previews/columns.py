@@ -5,8 +5,9 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from coatcheck.errors import quoted_name
+from coatcheck.explorer.previews.main_part import at
 from coatcheck.explorer.previews.shape_text import field_name
-from coatcheck.references import Key, Path
+from coatcheck.references import Path
 
 NAMES = ("columns", "fields", "headers", "header", "column_names")
 JUDGED = 20
@@ -37,17 +38,11 @@ class Columns(NamedTuple):
 
 def columns_beside(value: Any, place: Path) -> Columns | None:
     """Return the columns next to the rows at ``place``, if the rows match them."""
-    if not place.steps or not isinstance(place.steps[-1], Key):
-        return None
-    for step in place.steps[:-1]:
-        if not isinstance(step, Key) or not isinstance(value, dict):
-            return None
-        value = value[step.name]
-    rows = value[place.steps[-1].name]
-    if not isinstance(rows, (list, tuple)) or not rows:
+    rows, parent = at(value, place), at(value, Path(place.steps[:-1]))
+    if not place or not isinstance(rows, (list, tuple)) or not rows:
         return None
     for key in NAMES:
-        columns = value.get(key)
+        columns = parent.get(key)
         if not isinstance(columns, (list, tuple)) or not 0 < len(columns) <= MOST or columns is rows:
             continue
         are_objects = all(isinstance(column, dict) and isinstance(column.get("name"), str) for column in columns)
@@ -59,17 +54,12 @@ def columns_beside(value: Any, place: Path) -> Columns | None:
 
 def parallel_lists(value: Any, place: Path) -> list[str]:
     """Return the names of lists of scalars of the same length as the one at ``place``, itself included."""
-    if len(place.steps) < 1 or not all(isinstance(step, Key) for step in place.steps):
+    parent, length = at(value, Path(place.steps[:-1])), len(at(value, place))
+    if not place or len(parent) > MOST:
         return []
-    for step in place.steps[:-1]:
-        value = value[step.name] if isinstance(step, Key) else value
-    if not isinstance(value, dict) or len(value) > MOST:
-        return []
-    last = place.steps[-1]
-    length = len(value[last.name]) if isinstance(last, Key) else 0
     found = [
         name
-        for name, member in value.items()
+        for name, member in parent.items()
         if isinstance(member, (list, tuple))
         and len(member) == length
         and len(name) <= JUDGED

@@ -7,7 +7,7 @@ from coatcheck.codec.tool_results import CONTENT
 from coatcheck.errors import counted, quoted_name
 from coatcheck.explorer.previews.main_part import call, label_of, reference_usage
 from coatcheck.explorer.previews.preview_limit import PreviewBudget
-from coatcheck.explorer.previews.wording import Subject, headlines, number, one_line
+from coatcheck.explorer.previews.wording import Subject, headlines, one_line
 from coatcheck.explorer.texts.summaries import LIGHT
 from coatcheck.references import Index, Key, Path, Reference, Slice
 
@@ -32,7 +32,7 @@ def is_envelope(value: Any) -> bool:
 def title_of_blocks(blocks: list[dict[str, Any]]) -> str:
     """Name the number of blocks and their types."""
     kinds = Counter(quoted_name(block["type"], KIND) for block in blocks)
-    most = ", ".join(f"{number(count)} {kind}" for kind, count in kinds.most_common(4))
+    most = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common(4))
     return f"result of {counted(len(blocks), 'block')} ({most})"
 
 
@@ -50,7 +50,7 @@ def render_blocks(value: dict[str, Any], subject: Subject, limit: int) -> str:
     base = target.path if target else Path()
     steps = [] if target is None else _steps(blocks, target)
     if steps:
-        budget.put("next", f"Next: {steps[0]}") or budget.put("next", steps[0])
+        budget.put_first("next", (f"Next: {steps[0]}", steps[0]))
     shown = 0
     for position, block in enumerate(blocks[:MOST_BLOCKS]):
         line = block_line(block, base.join(_path(position).steps))
@@ -58,7 +58,7 @@ def render_blocks(value: dict[str, Any], subject: Subject, limit: int) -> str:
             break
         shown += 1
     rest = len(blocks) - shown
-    budget.put("left_out", f"Left out: {number(rest)} of {counted(len(blocks), 'block')}." if rest else "")
+    budget.put("left_out", f"Left out: {rest:,} of {counted(len(blocks), 'block')}." if rest else "")
     for step in steps[1:]:
         budget.put("next", step)
     return budget.text()
@@ -78,7 +78,7 @@ def render_bytes(value: dict[str, Any], subject: Subject, limit: int) -> str:
 
 
 def _viewing(target: Reference, path: Path) -> str:
-    part = str(Reference(target.object_id, target.path.join(path.steps)))
+    part = str(target.join(path))
     command = f"coatcheck objects get '{part[1:]}' | base64 -d > FILE"
     return f"To view it, give {part} (base64) to a tool that shows or saves files, or run: {command}"
 
@@ -125,7 +125,7 @@ def _steps(blocks: list[dict[str, Any]], target: Reference) -> list[str]:
         lines = text.count("\n", 0, LIGHT)
         cut = path if longest <= LIGHT else path.child(Slice(0, LIGHT))
         cut = path.child("lines").child(Slice(0, lines)) if longest > LIGHT and lines > 1 else cut
-        steps.append(call("get", Reference(target.object_id, target.path.join(cut.steps))))
+        steps.append(call("get", target.join(cut)))
     pictured = next(((n, _inside(b, BASE64)[0]) for n, b in enumerate(blocks) if _inside(b, BASE64)[0]), None)
     if pictured is not None:
         steps.append(_viewing(target, _path(*pictured)))

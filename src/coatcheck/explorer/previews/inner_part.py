@@ -45,13 +45,6 @@ def _is_alone(members: list[tuple[Step, Any]]) -> bool:
     return len(members) > 1 and sum(isinstance(member, (list, dict)) for _, member in members) == 1
 
 
-def at(value: Any, path: Path) -> Any:
-    """Return the part at an existing path of keys and positions."""
-    for step in path.steps:
-        value = value[step.name if isinstance(step, Key) else step.position]  # type: ignore[union-attr]
-    return value
-
-
 def without(value: Any, path: Path) -> Any:
     """Return a value of few members without its long part."""
     step, *rest = path.steps

@@ -20,27 +20,11 @@ OPAQUE = 60
 """Characters from which a text without a space is picked only if there are no other fields."""
 SAME = 3
 """Number of records from which a field with one value in all of them is uninformative."""
-IDENTIFYING_FIELDS = (
-    "id",
-    "number",
-    "key",
-    "name",
-    "title",
-    "path",
-    "login",
-    "state",
-    "status",
-    "type",
-    "date",
-    "created_at",
-    "level",
-    "severity",
-    "version",
-    "summary",
-    "message",
+_IDENTIFYING = (
+    "id number key name title path login state status type date created_at level severity version summary message"
 )
+_RANKS = {name: rank for rank, name in enumerate(_IDENTIFYING.split())}
 """Field names that identify or describe a record almost everywhere."""
-_RANKS = {name: rank for rank, name in enumerate(IDENTIFYING_FIELDS)}
 _TEXTS = (["string"], ["string", "null"])
 _TYPE = re.compile(r"[A-Z]{1,4}|\$\w{1,40}|v|\w{0,40}[vV]alue")
 """Keys that name a value's type or are generic: ``{age: {N: "3"}}``."""

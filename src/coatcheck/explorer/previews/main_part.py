@@ -6,20 +6,14 @@ from coatcheck.errors import counted
 from coatcheck.explorer.previews.shape import Shape
 from coatcheck.explorer.previews.wording import quote
 from coatcheck.explorer.tool_names import DEFAULT_PREFIX, listed_name
-from coatcheck.references import Key, Path, Reference, Step
+from coatcheck.references import Key, Path, Reference, Slice, Step
 
 LONGEST = 400
 """Maximum characters of a suggestion; longer ones are dropped."""
 
 
 def call(tool: str, target: Reference, **arguments: str | int) -> str:
-    """Write a call of one of the object tools, ``""`` if it gets too long; the target's path is an argument.
-
-    Args:
-        tool: The tool's name after ``object_store_``.
-        target: Object and path.
-        **arguments: The tool's other arguments.
-    """
+    """Write a call of an object tool by its name after ``object_store_``; ``""`` if it gets too long."""
     name = listed_name(DEFAULT_PREFIX + tool)
     written = [f'object_id="@{target.object_id}"']
     if target.path:
@@ -54,14 +48,11 @@ KEY = 120
 
 
 class Main(NamedTuple):
-    """The main part of a value: the list or map whose members are sampled.
+    """The main part of a value: the list or map whose members are sampled."""
 
-    ``place`` is its path from the value; ``shape`` is that of one member.
-    """
-
-    place: Path
+    place: Path  # its path from the value
     container: Any
-    shape: Shape
+    shape: Shape  # that of one member
 
     @property
     def is_run(self) -> bool:
@@ -95,10 +86,18 @@ def find_main(value: Any, shape: Shape) -> Main | None:
                 best = (weight, path, members)
     if best is None:
         return None
-    container = value
-    for step in best[1]:
-        container = container[step.name] if isinstance(step, Key) else container
-    return Main(Path(best[1]), container, best[2])
+    place = Path(best[1])
+    return Main(place, at(value, place), best[2])
+
+
+def at(value: Any, path: Path) -> Any:
+    """Return the part at an existing path."""
+    for step in path.steps:
+        if isinstance(step, Slice):
+            value = value[step.start : step.stop]
+        else:
+            value = value[step.name if isinstance(step, Key) else step.position]
+    return value
 
 
 def label_of(path: Path) -> str:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from coatcheck.codec.envelope import MAX_ABOUT_CHARACTERS
 from coatcheck.explorer.previews.shape_text import field_name
-from coatcheck.explorer.previews.wording import kind_and_length, kind_of, number, quote
+from coatcheck.explorer.previews.wording import kind_and_length, kind_of, quote
 from coatcheck.references import Path
 
 MOST_NAMES = 20
@@ -90,7 +90,7 @@ def _member(name: Any, value: Any) -> str:
     if not isinstance(value, (dict, list, tuple)) or len(value) < WORTH_COUNTING:
         return field_name(name)
     marks = "{}" if isinstance(value, dict) else "[]"
-    return f"{field_name(name)}: {marks[0]}…{number(len(value))}{marks[1]}"
+    return f"{field_name(name)}: {marks[0]}…{len(value):,}{marks[1]}"
 
 
 def _quoted(start: str) -> str:

@@ -16,7 +16,6 @@ from coatcheck.explorer.previews.wording import (
     escape_line_breaks,
     kind_of,
     mark_lines,
-    number,
     quote,
     write_scalar,
 )
@@ -57,21 +56,13 @@ def render_whole(value: Any, limit: int, size: int | None = None) -> str | None:
 
 
 def whole_length(value: Any, limit: int) -> int:
-    """Estimate the characters of a value's full text; any number above ``limit`` if it exceeds the limit.
-
-    Raises:
-        NoJsonForm: The value contains a Python object without a JSON form.
-    """
+    """Estimate the characters of a value's full text; any number above ``limit`` if it exceeds the limit."""
     text = value if isinstance(value, str) else _compact(value, limit)
     return limit + 1 if text is None else len(text)
 
 
 def render_line(value: Any, limit: int) -> str | None:
-    """Return a value as one printable line of JSON if it has at most ``limit`` characters, else ``None``.
-
-    Raises:
-        NoJsonForm: The value contains a Python object without a JSON form.
-    """
+    """Return a value as one printable line of JSON if it has at most ``limit`` characters, else ``None``."""
     text = _compact(value, limit)
     # A lone surrogate makes the encoder escape the whole text; other forms are more readable.
     return text if text is not None and text.isprintable() and "\\ud" not in text else None
@@ -269,11 +260,11 @@ class _SampleWriter:
         if more <= MARK:
             return quote(value)
         self.cuts.texts += 1
-        return f'{quote(value[: self.width])[:-1]}…(+{number(more)} characters)"'
+        return f'{quote(value[: self.width])[:-1]}…(+{more:,} characters)"'
 
     def _fold(self, value: Any) -> str:
         self.cuts.folded += 1
-        return f"{{…{number(len(value))}}}" if isinstance(value, dict) else f"[…{number(len(value))}]"
+        return f"{{…{len(value):,}}}" if isinstance(value, dict) else f"[…{len(value):,}]"
 
     def _container(self, value: Any, available: int, levels: int, most: int) -> tuple[str, int]:
         """Write the first members that fit, and return their number; if none fits, the container is folded."""
@@ -285,12 +276,14 @@ class _SampleWriter:
         pieces: list[str] = []
         members = value.items() if keyed else value
         if keyed and MOST_WITH_NULL < total <= MOST_SORTED:
-            members = sorted(members, key=_is_null)
+            members = sorted(members, key=lambda entry: entry[1] is None)
         for member in islice(members, most):
             before = self.cuts.counts()
             needed = 0 if len(pieces) + 1 == total else rest
             if keyed:
-                key = self._key(member[0])
+                if not isinstance(member[0], str):
+                    raise NoJsonForm(type(member[0]))
+                key = self._string(member[0])
                 piece = f"{key}:{self.write(member[1], available - len(key) - 2 - needed, levels - 1)}"
             else:
                 piece = self.write(member, available - 1 - needed, levels - 1)
@@ -306,15 +299,6 @@ class _SampleWriter:
             pieces.append(f"…+{counted(total - shown, noun)}")
         inside = ",".join(pieces)
         return (f"{{{inside}}}" if keyed else f"[{inside}]"), shown
-
-    def _key(self, name: Any) -> str:
-        if not isinstance(name, str):
-            raise NoJsonForm(type(name))
-        return self._string(name)
-
-
-def _is_null(entry: tuple[Any, Any]) -> bool:
-    return entry[1] is None
 
 
 def _is_number(value: Any) -> bool:

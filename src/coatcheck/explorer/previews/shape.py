@@ -190,17 +190,13 @@ def _columns(records: Sequence[dict[Any, Any]]) -> Mapping[Any, Sequence[Any]]:
             return dict(zip(names, zip(*map(dict.values, records), strict=True), strict=True))
     elif len(first) <= ALWAYS_A_MAP and all(record.keys() == first.keys() for record in records):
         # Of many fields, non-empty ones are more informative than the first ones.
-        known = sorted(first.items(), key=_is_null)[:MOST_FIELDS]
+        known = sorted(first.items(), key=lambda entry: entry[1] is None)[:MOST_FIELDS]
         return {name: [record[name] for record in records] for name, _ in known}
     columns: dict[Any, list[Any]] = {}
     for record in records:
         for name, value in islice(record.items(), MOST_FIELDS):
             columns.setdefault(name, []).append(value)
     return columns
-
-
-def _is_null(entry: tuple[Any, Any]) -> bool:
-    return entry[1] is None
 
 
 def _open_maps(objects: Objects, records: Sequence[dict[Any, Any]], level: float, pending: Pending) -> int:

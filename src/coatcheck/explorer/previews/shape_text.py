@@ -12,7 +12,7 @@ import re
 from typing import NamedTuple
 
 from coatcheck.explorer.previews.shape import FEW, MOST_FIELDS, MOST_LEVELS, Arrays, Objects, Shape, Span, is_plain_name
-from coatcheck.explorer.previews.wording import number, quote
+from coatcheck.explorer.previews.wording import quote
 
 MOST_COUNTED = 8
 """Number of optional fields shown with a count, and of folded fields with one line each."""
@@ -51,10 +51,7 @@ _FORMS = (
 def shape_text(shape: Shape, available: int, *, note_sampling: bool = True) -> str:
     """Write a shape in at most ``available`` characters: with fewer levels, then names alone; ``""`` if nothing fits.
 
-    Args:
-        shape: What was seen.
-        available: Characters.
-        note_sampling: Whether the outermost array states how many of its items were read.
+    ``note_sampling``: the outermost array states how many of its items were read.
     """
     for form in _FORMS:
         writing = _ShapeWriter(form, available)
@@ -87,7 +84,7 @@ class _ShapeWriter:
             return "[]"
         if arrays.items is None or levels == 0:
             return f"[…{length}]"
-        note = "" if arrays.complete or not note_sampling else f" ({number(arrays.looked_at)} sampled)"
+        note = "" if arrays.complete or not note_sampling else f" ({arrays.looked_at:,} sampled)"
         # An array of objects is not a separate level: its items are shown.
         return f"[{length}{note} x {self.write(arrays.items, levels if arrays.items.objects else levels - 1)}]"
 
@@ -101,7 +98,7 @@ class _ShapeWriter:
         return self._record(objects, levels)
 
     def _map(self, objects: Objects, values: Shape, levels: int) -> str:
-        note = "" if objects.complete else f"; {number(objects.looked_at)} sampled"
+        note = "" if objects.complete else f"; {objects.looked_at:,} sampled"
         such = ", ".join(field_name(name, quoted=True) for name in objects.examples)
         keys = "key" if objects.keys.most == 1 else "keys"
         # A map is not a separate level either.
@@ -133,7 +130,7 @@ class _ShapeWriter:
         hidden = objects.hidden + len(known) - len(lines)
         if hidden:
             exact = objects.keys.most <= MOST_FIELDS or objects.seen == 1
-            lines.append((f"…{'' if exact else 'at least '}{number(hidden)} more", ""))
+            lines.append((f"…{'' if exact else 'at least '}{hidden:,} more", ""))
         are_folded = len(lines) > MOST_COUNTED and all(kind[:2] in {"{…", "[…"} for _, kind in lines if kind)
         if are_folded:  # their names are what there is to tell
             lines = [(line, "") for line, _ in lines]
@@ -174,10 +171,10 @@ def _layout(fields: list[tuple[str, str]], *, one_line: bool) -> str:
 def field_name(name: str, *, quoted: bool = False) -> str:
     """Write the name of a field, as JSON where it is more than one plain word or ``quoted`` is asked for."""
     if len(name) > NAME:
-        return f'{quote(name[:NAME])[:-1]}…(+{number(len(name) - NAME)} characters)"'
+        return f'{quote(name[:NAME])[:-1]}…(+{len(name) - NAME:,} characters)"'
     is_plain = (name.isascii() and name.isidentifier()) or _PLAIN_NAME.fullmatch(name)
     return name if is_plain and not quoted else quote(name)
 
 
 def _span(span: Span) -> str:
-    return number(span.least) if span.least == span.most else f"{number(span.least)}-{number(span.most)}"
+    return f"{span.least:,}" if span.least == span.most else f"{span.least:,}-{span.most:,}"

@@ -14,7 +14,7 @@ from coatcheck.explorer.previews.samples import Cuts, Sample, render_whole, samp
 from coatcheck.explorer.previews.shape import SAMPLED, Shape, describe
 from coatcheck.explorer.previews.shape_text import shape_text
 from coatcheck.explorer.previews.suggestions import suggestions
-from coatcheck.explorer.previews.wording import Subject, headlines, kind_and_length, number, one_line
+from coatcheck.explorer.previews.wording import Subject, headlines, kind_and_length, one_line
 from coatcheck.references import Index, Key, Path, Slice, Step
 
 PART = 1000
@@ -50,14 +50,7 @@ class Shown:
 def render_structure(value: Any, subject: Subject, limit: int, *, text_format: str = "") -> str:
     """Preview a value that is not a text, in at most ``limit`` characters.
 
-    Args:
-        value: A list, object or scalar.
-        subject: Reference, size and origin.
-        limit: Characters.
-        text_format: The format of the text that the value was parsed from, if it was.
-
-    Raises:
-        NoJsonForm: An examined part is not a JSON value.
+    ``text_format`` is the format of the text that the value was parsed from, if it was.
     """
     shape = describe([value])
     main = find_main(value, shape)
@@ -73,7 +66,7 @@ def render_structure(value: Any, subject: Subject, limit: int, *, text_format: s
     if steps:
         if limit < ROOMY:
             steps.sort(key=len)
-        budget.put("next", f"Next: {steps[0]}") or budget.put("next", steps[0])
+        budget.put_first("next", (f"Next: {steps[0]}", steps[0]))
     part = max(PART, limit // 5)
     reserve = min(sum(map(len, steps[1:])) + len(steps) + 120, budget.remaining // 3)
     if isinstance(value, (dict, list, tuple)) and value:
@@ -204,9 +197,9 @@ def _omission_note(value: Any, main: Main | None, shown: Shown) -> list[str]:
     parts = []
     if main is not None and (total := len(main.container)) > shown.members:
         where = f" of {main.place}" if main.place and len(str(main.place)) <= KEY else ""
-        parts.append(f"{number(total - shown.members)} of {counted(total, main.noun)}{where}")
+        parts.append(f"{total - shown.members:,} of {counted(total, main.noun)}{where}")
     if (main is None or main.place) and isinstance(value, dict) and shown.keys < len(value) and not _only_holds(value):
-        parts.append(f"{number(len(value) - shown.keys)} of {counted(len(value), 'top-level key')}")
+        parts.append(f"{len(value) - shown.keys:,} of {counted(len(value), 'top-level key')}")
     rest = [
         f"the rest of {counted(cuts.texts, 'long text')}" if cuts.texts else "",
         f"the rest of {counted(cuts.folded, 'folded part')}" if cuts.folded else "",
@@ -221,14 +214,7 @@ def _omission_note(value: Any, main: Main | None, shown: Shown) -> list[str]:
 def render_small(value: Any, reference: str, limit: int, size: int | None = None) -> str | None:
     """Return a line with the reference and the value's full text, or ``None`` if both do not fit in ``limit``.
 
-    Args:
-        value: Any value.
-        reference: Its reference.
-        limit: Characters.
-        size: Bytes of its JSON if they are known.
-
-    Raises:
-        NoJsonForm: The value contains a Python object that has no JSON form.
+    See ``render_whole`` for ``size`` and errors.
     """
     what = kind_and_length("string", len(value)) if isinstance(value, str) else title(value)
     headline = f"{reference}: {what}\n"

@@ -16,7 +16,7 @@ from coatcheck.explorer.previews.jq_filters import (
     jq_path,
 )
 from coatcheck.explorer.previews.jq_picks import LONG_TEXT, identifying_fields
-from coatcheck.explorer.previews.main_part import KEY, RUN, Main, call, label_of, reference_usage
+from coatcheck.explorer.previews.main_part import KEY, RUN, Main, at, call, label_of, reference_usage
 from coatcheck.explorer.previews.samples import render_whole, whole_length
 from coatcheck.explorer.previews.shape import MOST_FIELDS, SAMPLED, describe, pick
 from coatcheck.explorer.previews.wording import Subject
@@ -34,15 +34,7 @@ MOST_NAMES = 100
 def suggestions(
     value: Any, main: Main | None, subject: Subject, target: Reference, *, is_text: bool = False
 ) -> Iterator[str]:
-    """Next steps, the most useful first.
-
-    Args:
-        value: A list, object or scalar.
-        main: Its largest part.
-        subject: Its size.
-        target: Its reference.
-        is_text: Whether the size is that of a text in a format other than JSON.
-    """
+    """Next steps, the most useful first; ``is_text``: the value was parsed from a text in a format other than JSON."""
     part = _part(value, main)
     if not part:
         yield reference_usage(target, Path())
@@ -56,14 +48,14 @@ def suggestions(
             page = _page(target, main, available, is_light=subject.characters <= available and not is_text)
         else:
             page = _page_inside(target, main, available)
-    yield page or _look_into(target, part, inner, _at(value, part), subject.light(LIGHT))
+    yield page or _look_into(target, part, inner, at(value, part), subject.light(LIGHT))
     yield reference_usage(target, inner)
 
 
 def _look_into(target: Reference, part: Path, inner: Path, member: Any, available: int) -> str:
     """The call that returns a member, or the parts of a long one that its sample omits: names, the longest text."""
     if render_whole(member, available) is not None:
-        return call("get", Reference(target.object_id, target.path.join(part.steps)))
+        return call("get", target.join(part))
     found = inner
     if isinstance(member, dict):
         if len(member) > MOST_FIELDS:
@@ -77,7 +69,7 @@ def _look_into(target: Reference, part: Path, inner: Path, member: Any, availabl
             names = [name for name in islice(member, SAMPLED) if len(name) <= KEY]
             short = next((name for name in names if render_whole(member[name], available) is not None), None)
             found = part if short is None else part.child(Key(short))
-    return call("get", Reference(target.object_id, target.path.join(found.steps)))
+    return call("get", target.join(found))
 
 
 def _start_of(path: Path, text: str) -> Path:
@@ -145,7 +137,6 @@ def _page_inside(target: Reference, main: Main, available: int) -> str:
 def _page_of(
     target: Reference, place: Path, members: Iterable[Any], start: int, available: int, *, is_light: bool = False
 ) -> str:
-    there = target.path.join(place.steps)
     found = list(islice(members, start, start + MOST_ITEMS))
     end = start + len(found)
     if not is_light and whole_length(found, available) > available:
@@ -155,15 +146,7 @@ def _page_of(
             if available < 0:
                 break
             end += 1
-    return call("slice", Reference(target.object_id, there), start=start, end=end) if start < end else ""
-
-
-def _at(value: Any, part: Path) -> Any:
-    for step in part.steps:
-        if isinstance(step, Slice):
-            return value[step.start : step.stop]
-        value = value[step.name if isinstance(step, Key) else step.position]
-    return value
+    return call("slice", target.join(place), start=start, end=end) if start < end else ""
 
 
 def _part(value: Any, main: Main | None) -> Path:
@@ -188,15 +171,15 @@ def _part(value: Any, main: Main | None) -> Path:
 
 def _inner(value: Any, part: Path) -> Path:
     """A scalar inside the part, or the part itself."""
-    for step in part.steps:
-        if isinstance(step, Slice):
-            return Path((*part.steps[:-1], Index(step.start or 0)))
-        value = value[step.name if isinstance(step, Key) else step.position]
-    if isinstance(value, dict):
+    last = part.steps[-1]
+    if isinstance(last, Slice):
+        return Path((*part.steps[:-1], Index(last.start or 0)))
+    member = at(value, part)
+    if isinstance(member, dict):
         names = [
             name
-            for name, member in islice(value.items(), SAMPLED)
-            if not isinstance(member, (dict, list, tuple)) and len(name) <= KEY
+            for name, inner in islice(member.items(), SAMPLED)
+            if not isinstance(inner, (dict, list, tuple)) and len(name) <= KEY
         ]
         if names:
             return part.child(Key(identifying_fields(names)[0]))

@@ -10,10 +10,11 @@ from coatcheck.errors import counted
 from coatcheck.explorer.previews.main_part import call, reference_usage
 from coatcheck.explorer.previews.one_line_descriptions import Preview, describe_text
 from coatcheck.explorer.previews.preview_limit import PreviewBudget
-from coatcheck.explorer.previews.wording import Subject, headlines, number, printable
+from coatcheck.explorer.previews.wording import Subject, headlines, printable
 from coatcheck.explorer.texts.summaries import LIGHT, Summary, error_pattern, summarise
 from coatcheck.explorer.texts.text_formats import LOOKED_AT, OUTPUT, SUMMARISED, recognise
-from coatcheck.references import Path, Reference, Slice
+from coatcheck.references import Index, Path, Slice
+from coatcheck.references.walking import LINES
 
 COUNTED = 4_000_000
 """Characters up to which lines are counted; for longer texts their number is estimated from three windows."""
@@ -101,7 +102,7 @@ WIDTH = 200
 """Characters of one line."""
 FEW = 3
 """Maximum lines of a text that is shown by characters."""
-LINES = 12
+MOST_LINES = 12
 """Maximum first lines, or one for 320 characters of the limit if that is more; half as many last lines."""
 SUMMARY = 900
 """Characters of a text's summary, or a fifth of the limit if that is more."""
@@ -135,11 +136,7 @@ class Shown:
 def render_text(text: str, subject: Subject, limit: int, *, summarised: bool = False) -> Preview:
     """Preview a text in at most ``limit`` characters.
 
-    Args:
-        text: Any text.
-        subject: Reference, size and origin.
-        limit: Characters.
-        summarised: Whether to scan the text for its parts, which takes time by its length.
+    ``summarised``: scan the text for its parts, which takes time by its length.
     """
     if type(text) is not str:
         text = str.__str__(text)
@@ -154,13 +151,13 @@ def render_text(text: str, subject: Subject, limit: int, *, summarised: bool = F
     summary, calls = _steps(text, form, subject, limit) if summarised else _steps("", "", subject, limit)
     if len(calls) > 1:
         first = calls.pop(0)
-        budget.put("next", f"Next: {first}") or budget.put("next", first)
+        budget.put_first("next", (f"Next: {first}", first))
     reserve = min(sum(map(len, calls)) + 260, budget.remaining // 3)
     if summary.text:
         budget.put("shape", summary.text)
     available = max(budget.remaining - reserve, 0)
     head = subject.light(min(max(HEAD, limit // 5), available * 2 // 3), HEAD_TOKENS)
-    most = max(LINES, limit // 320)
+    most = max(MOST_LINES, limit // 320)
     tail = min(head // 2, available - head)
     if summary.text:  # the summary is more informative than lines; a line of a log is kept as an example
         head, tail, most = head // 3, _LAST_OF.get(form, 0) * head // 3, int(form in _LAST_OF)
@@ -195,7 +192,7 @@ def _by_lines(text: str, count: Count, head: int, tail: int, most: int) -> Shown
         shown.head.append(written)
         shown.head_end = line.start + width if line.goes_on else min(line.end + 1, len(text))
         if line.length > width and shown.first_cut is None:
-            shown.first_cut = Path().child("lines").child(place).child(Slice(width, width + LIGHT))
+            shown.first_cut = Path((LINES, Index(place), Slice(width, width + LIGHT)))
         _count_cut(shown, line, width)
     lines = last_lines(text, max(most // 2, 1), shown.head_end) if shown.head_end < len(text) else []
     for place, line in enumerate(reversed(lines)):
@@ -256,10 +253,10 @@ def _omission_note(text: str, count: Count, shown: Shown) -> list[str]:
     if middle:
         first, last = len(shown.head), count.lines - len(shown.tail) - 1
         if count.exact and count.lines > FEW:
-            lines = f"line {number(first)}" if first == last else f"lines {number(first)} to {number(last)}"
+            lines = f"line {first:,}" if first == last else f"lines {first:,} to {last:,}"
             parts.append(f"{lines}, counted from 0 ({counted(middle, 'character')})")
         else:
-            parts.append(f"characters {number(shown.head_end)} to {number(shown.tail_start)} of {number(len(text))}")
+            parts.append(f"characters {shown.head_end:,} to {shown.tail_start:,} of {len(text):,}")
     if shown.cut_characters:
         parts.append(f"{counted(shown.cut_characters, 'character')} in {counted(shown.cut_lines, 'long line')}")
     return [f"Left out: {', '.join(parts)}.", f"Left out: {parts[0]}, more."]
@@ -272,18 +269,14 @@ def _more(text: str, count: Count, subject: Subject, shown: Shown) -> str:
         return ""
     if shown.tail_start == shown.head_end:
         cut = shown.first_cut
-        return "" if cut is None else call("get", Reference(target.object_id, target.path.join(cut.steps)))
+        return "" if cut is None else call("get", target.join(cut))
     if count.lines > FEW:
         start = len(shown.head)
-        end = start + _lines_within(text, shown.head_end, subject.light(LIGHT))
+        within = text.count("\n", shown.head_end, shown.head_end + subject.light(LIGHT))
+        end = start + min(max(within, 1), PAGE)
         return call("slice", target, start=start, end=min(end, count.lines) if count.exact else end)
     part = Slice(shown.head_end, min(shown.head_end + subject.light(LIGHT), len(text)))
-    return call("get", Reference(target.object_id, target.path.child(part)))
-
-
-def _lines_within(text: str, start: int, available: int) -> int:
-    """Count the lines after a position that stay short together, at least one."""
-    return min(max(text.count("\n", start, start + available), 1), PAGE)
+    return call("get", target.join(Path((part,))))
 
 
 def _steps(text: str, form: str, subject: Subject, limit: int) -> tuple[Summary, list[str]]:
@@ -296,8 +289,7 @@ def _steps(text: str, form: str, subject: Subject, limit: int) -> tuple[Summary,
         return summary, []
     calls = []
     if summary.section is not None:
-        lines = target.path.child("lines").child(Slice(*summary.section))
-        calls.append(call("get", Reference(target.object_id, lines)))
+        calls.append(call("get", target.join(Path((LINES, Slice(*summary.section))))))
     if summary.pattern:
         skipped = {"start": summary.skipped} if summary.skipped else {}
         fit = subject.light(FOUND) // min(len(text) // (text.count("\n") + 1) + 8, WIDTH)

@@ -29,8 +29,6 @@ _KINDS: dict[type, str] = {
     float: "number",
     type(None): "null",
 }
-
-
 _LENGTHS = {"object": ("object with", "key"), "array": ("array of", "item"), "string": ("text of", "character")}
 
 
@@ -70,11 +68,6 @@ def kind_and_length(kind: str, length: int | None) -> str:
         start, noun = _LENGTHS[kind]
         return f"{start} {counted(length, noun)}"
     return "text" if kind == "string" else kind
-
-
-def number(count: int) -> str:
-    """Write a count with thousands separators."""
-    return f"{count:,}"
 
 
 def quote(text: str) -> str:
@@ -142,20 +135,8 @@ def one_line(text: str, width: int) -> str:
     return printable(cut).replace("\n", " ").replace("\t", " ")
 
 
-def write_integer(value: int) -> str:
-    """Write an integer; one of more than ``INTEGER_BITS`` bits as a description."""
-    if value.bit_length() > INTEGER_BITS:
-        return f"(integer of about {int(value.bit_length() * 0.30103) + 1:,} digits)"
-    return int.__repr__(value)
-
-
-def write_number(value: float) -> str:
-    """Write a float as JSON does: what is not finite is ``null``."""
-    return float.__repr__(value) if isfinite(value) else "null"
-
-
 def write_scalar(value: Any) -> str:
-    """Write anything but strings and containers as JSON.
+    """Write anything but strings and containers as JSON; a very long integer as a description.
 
     Raises:
         NoJsonForm: The value has no JSON form.
@@ -167,18 +148,12 @@ def write_scalar(value: Any) -> str:
     if value is False:
         return "false"
     if isinstance(value, int):
-        return write_integer(value)
+        if value.bit_length() > INTEGER_BITS:
+            return f"(integer of about {int(value.bit_length() * 0.30103) + 1:,} digits)"
+        return int.__repr__(value)
     if isinstance(value, float):
-        return write_number(value)
+        return float.__repr__(value) if isfinite(value) else "null"
     raise NoJsonForm(type(value))
-
-
-def duration(seconds: float) -> str:
-    """Write a duration in a suitable unit: seconds, minutes, hours."""
-    for size, noun in ((3600, "hour"), (60, "minute")):
-        if seconds >= 2 * size:
-            return counted(round(seconds / size), noun)
-    return counted(max(round(seconds), 0), "second")
 
 
 CHARACTERS_PER_TOKEN = 4
@@ -193,10 +168,8 @@ class Subject(NamedTuple):
     # no call is suggested.
     reference: str
     characters: int  # length of the whole value as text, in characters
-    expires_in: float | None = None  # seconds until the object expires; `None` if it does not
     tool: str | None = None  # the tool that returned it
-    # Another sentence for the headline, for example the format that the value was parsed from.
-    kind_note: str | None = None
+    kind_note: str | None = None  # another sentence for the headline, such as the format that it was parsed from
     tokens: int | None = None  # estimated tokens of the whole value; without it, one for four characters
     gets_whole: bool = False  # whether the tool that reads objects returns all of it
 
@@ -217,21 +190,16 @@ LIGHT_TOKENS = 700
 def headlines(subject: Subject, what: str, *notes: str) -> list[str]:
     """Return the headline in several forms, the fullest first and the bare reference last.
 
-    Args:
-        subject: What the preview is of.
-        what: Type and length, for example ``array of 5,000 items``.
-        *notes: Sentences for the fullest forms.
+    ``what`` is type and length, for example ``array of 5,000 items``; ``notes`` are sentences for the fullest forms.
     """
     start = f"{subject.reference}: {what}" if subject.reference else what
-    size = f"{start}, {number(subject.characters)} characters"
+    size = f"{start}, {subject.characters:,} characters"
     tokens = subject.characters // CHARACTERS_PER_TOKEN if subject.tokens is None else subject.tokens
     if tokens:
-        size += f" (~{number(tokens)} tokens)"
+        size += f" (~{tokens:,} tokens)"
     full = size
     if subject.tool:
         full += f", from {quoted_name(subject.tool, NAME)}"
-    if subject.reference and subject.expires_in is not None and isfinite(subject.expires_in):
-        full += f", kept for {duration(subject.expires_in)}"
     tool = listed_name("object_store_get") if subject.gets_whole and subject.reference else ""
     whole = f"{tool} gives it whole" if tool else ""
     sentences = [one_line(note, NOTE).rstrip(".") for note in (whole, subject.kind_note, *notes) if note]
