@@ -11,6 +11,7 @@ ERRORS = {
     "data": {"code": -32050, "message": "It is closed.", "data": {"rows": [LONG]}},
     "text": {"code": 7, "message": "It is closed.", "data": LONG},
     "pages": {"code": -32042, "message": LONG, "data": {"elicitations": PAGES}},
+    "members": {"code": 7, "message": "It is closed.", "data": {"opens": 9}, "trace": [LONG], "more": LONG},
 }
 
 

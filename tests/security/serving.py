@@ -23,12 +23,14 @@ ACCESSES = ["stdio", "gateway", "http", "http gateway", "sessionless http"]
 
 
 @contextlib.contextmanager
-def wrapped_server(way: str, server: str, folder: Path) -> Iterator[Any]:
+def wrapped_server(way: str, server: str, folder: Path, **environment: str) -> Iterator[Any]:
     """Wrap a server of this folder in one of the ways; gives what a client connects to, each time it does."""
     command = [PYTHON, str(Path(__file__).with_name(server))]
     servers = folder / "mcp.json"
     servers.write_text(json.dumps({"mcpServers": {"odd": {"command": command[0], "args": command[1:]}}}))
-    with wrapped(way, *(["--servers", str(servers)] if "gateway" in way else ["--", *command])) as connect:
+    with wrapped(
+        way, *(["--servers", str(servers)] if "gateway" in way else ["--", *command]), **environment
+    ) as connect:
         yield connect
 
 

@@ -17,6 +17,7 @@ from tests.preloaded_python import PYTHON
 from tests.results import reference_in, text_of
 from tests.security.refusing_server import DEEP, nested
 from tests.security.serving import ACCESSES, wrapped_server
+from tests.wrap.running import WRAP, wrap_on_stdio
 
 pytestmark = pytest.mark.anyio
 
@@ -54,6 +55,35 @@ async def assert_kept(client, names) -> None:
 async def test_a_result_is_kept_however_short_it_is(target, mode):
     async with connected(target, mode) as (client, names):
         await assert_kept(client, names)
+
+
+async def test_of_a_result_that_is_never_kept_the_deeper_parts_are_described(tmp_path_factory, mode):
+    folder, never = tmp_path_factory.mktemp("servers"), {"COATCHECK_NEVER_KEEP": "*"}
+    with wrapped_server("stdio", "refusing_server.py", folder, **never) as target:
+        async with connected(target, mode) as (client, names):
+            for name in DEEP.keys() - {"just_read", "block"}:
+                result = await client.call_tool(names[name], {})
+                shown = result.model_dump_json()
+                assert "nested too deeply" in shown
+                assert "beside" in shown or name == "long"
+                assert "@obj_" not in shown
+            with pytest.raises(MCPError) as raised:
+                await client.call_tool(names["deep_error"], {})
+            assert "nested too deeply" in json.dumps(raised.value.error.data)
+
+
+@pytest.mark.parametrize("way", ["stdio", "http", "sessionless http", "http gateway"])
+async def test_a_nested_coatcheck_passes_them_to_the_outer_one(tmp_path_factory, mode, way):
+    folder = tmp_path_factory.mktemp("servers")
+    with wrapped_server(way, "refusing_server.py", folder) as inner:
+        command = [*WRAP, "--", PYTHON, str(Path(__file__).with_name("refusing_server.py"))]
+        behind = ["--", *command] if way == "stdio" else ["--url", inner()]
+        async with connected(lambda: wrap_on_stdio(*behind), mode) as (client, names):
+            await assert_kept(client, names)
+            with pytest.raises(MCPError) as raised:
+                await client.call_tool(names["deep_error"], {})
+            assert (raised.value.error.code, raised.value.error.message) == (7, "It is closed.")
+            assert text_of(await client.call_tool(names["sends"], {})) == "sends"
 
 
 async def test_other_responses_become_errors_that_say_why(target, mode):

@@ -87,7 +87,7 @@ def wrap_on_stdio(*arguments: str, **environment: str):
 
 
 @contextlib.contextmanager
-def wrapped(way: str, *arguments: str):
+def wrapped(way: str, *arguments: str, **environment: str):
     """A function that connects a client; over HTTP, it checks that stderr has no traceback.
 
     Args:
@@ -95,10 +95,10 @@ def wrapped(way: str, *arguments: str):
         *arguments: Arguments of ``coatcheck wrap``.
     """
     if "http" not in way:
-        yield lambda: wrap_on_stdio(*arguments)
+        yield lambda: wrap_on_stdio(*arguments, **environment)
         return
     more = ["--stateless"] if "sessionless" in way else []
-    with wrapped_over_http(*more, *arguments) as (_, url, log):
+    with wrapped_over_http(*more, *arguments, **environment) as (_, url, log):
         yield lambda: url
         assert "Traceback" not in "".join(log)
 

@@ -106,9 +106,7 @@ def test_a_long_list_arrives_completely_over_http(way, tmp_path):
 LINE = b'{"jsonrpc":"2.0","id":7,"result":{"contents":[{"uri":"x","text":"%b"}%b]}}\n'
 
 
-@pytest.mark.parametrize(
-    ("more", "accepted"), [(b"", True), (b"]", False), (b", " + b"[" * 400 + b"]" * 400, False), (b", NaN", False)]
-)
+@pytest.mark.parametrize(("more", "accepted"), [(b"", True), (b"]", False), (b', {"x": "y}', False), (b", NaN", False)])
 async def test_a_long_response_over_http_is_unchanged_if_strict_clients_accept_it(more, accepted):
     response = encoded_response(LINE % (b"x" * 2_000_000, more))
     assert isinstance(response, EncodedResponse)

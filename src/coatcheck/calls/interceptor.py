@@ -27,7 +27,7 @@ from coatcheck.calls.prepared_call import PreparedCall, with_filter_parameter, w
 from coatcheck.calls.result_keeper import Origin, ResultKeeper
 from coatcheck.calls.result_plan import all_text
 from coatcheck.calls.stored_resources import object_id_of, read_object
-from coatcheck.codec import PART_LEVELS, Spliced, amap, dump_json, is_deeper
+from coatcheck.codec import PART_LEVELS, Spliced, amap, dump_json, is_deeper, readable_part
 from coatcheck.codec.tool_results import Result, structured_of, text_block, wire_result
 from coatcheck.errors import ArgumentRejected, ObjectNotFound
 from coatcheck.explorer import Explorer
@@ -307,7 +307,7 @@ class Interceptor:
         """
         known = self._ui_tools.get(tool)
         if is_for_the_app_alone(known):
-            return result  # No model reads it.
+            return readable_part(result)  # No model reads it.
         form = result_form(
             client,
             known,
@@ -316,7 +316,7 @@ class Interceptor:
             host_profile=self._host_profile,
         )
         if form == "whole" and has_view(known) and (is_of_view or structured_of(result) is None):
-            return result  # The view reads the content too, or has nothing else.
+            return readable_part(result)  # The view reads the content too, or has nothing else.
         origin = Origin(
             tool,
             is_listed=self.has_listed(tool) if listed is None else listed,
@@ -332,16 +332,21 @@ class Interceptor:
         """Do the same with a JSON-RPC error in response to a call; its code stays. See `result` for the options."""
         result = _as_result(error)
         short = await self.result(tool, result, **options)
-        return error if short is result else _with_text_of(error, short)
+        return error if short is result else _shortened(error, result, short)
 
 
 def _as_result(error: dict[str, Any]) -> Result:
     """Return what a model may read of a JSON-RPC error, as the result of a tool that failed."""
-    data = None if error.get("code") in CODES_FOR_CLIENTS else error.get("data")
-    return wire_result([text_block(error["message"])], data, None, is_error=True)
+    data = None if error["code"] in CODES_FOR_CLIENTS else error.get("data")
+    others = {name: member for name, member in error.items() if name not in {"code", "message", "data"}}
+    structure = data if not others else others if data is None else {"data": data, **others}
+    return wire_result([text_block(error["message"])], structure, None, is_error=True)
 
 
-def _with_text_of(error: dict[str, Any], result: Result) -> dict[str, Any]:
-    """Return an error with the texts and the data of the result that replaces it."""
-    data = structured_of(result)
-    return {**error, "message": all_text(result)} | ({} if data is None else {"data": data})
+def _shortened(error: dict[str, Any], result: Result, short: Result) -> dict[str, Any]:
+    """Return an error with the texts of the result that replaces it, and with its structure if that is another one."""
+    shortened, structure = {**error, "message": all_text(short)}, structured_of(short)
+    if structure is structured_of(result):
+        return shortened
+    data = error.get("data") if error["code"] in CODES_FOR_CLIENTS else structure
+    return {"code": error["code"], "message": shortened["message"]} | ({} if data is None else {"data": data})

@@ -21,7 +21,7 @@ from coatcheck.calls.result_plan import (
     stored_marker,
 )
 from coatcheck.calls.stored_resources import object_link
-from coatcheck.codec import PART_LEVELS, ToolResult, is_deeper
+from coatcheck.codec import PART_LEVELS, ToolResult, is_deeper, readable_part
 from coatcheck.codec.characters import text_of
 from coatcheck.codec.tool_results import (
     STRUCTURED,
@@ -99,7 +99,7 @@ class ResultKeeper:
         limit = self._limits.of(origin.tool)
         has_filter = origin.call.filter is not None and not result.get("isError")
         if limit is None and not has_filter:
-            return with_notes(result, origin.call.notes)
+            return with_notes(readable_part(result), origin.call.notes)
         size = _measured(result, origin, max(limit or 0, 4 * self._preview_limit, self._response_limit))
         available = None
         if budget is not None and limit is not None:
@@ -114,9 +114,7 @@ class ResultKeeper:
             return with_notes(result, origin.call.notes)
         with listed_as(self._renamed()):
             changed = await self._within_budget(result, size, origin, budget, available)
-        if changed is not result and is_deeper(changed, PART_LEVELS):
-            changed = {name: member for name, member in changed.items() if not is_deeper(member, PART_LEVELS)}
-        return with_notes(changed, origin.call.notes)
+        return with_notes(readable_part(changed), origin.call.notes)
 
     async def _within_budget(
         self, result: Result, size: ResultSize, origin: Origin, budget: CallBudget | None, available: int | None

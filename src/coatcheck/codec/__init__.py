@@ -27,6 +27,7 @@ from coatcheck.codec.encoding import (
     encode,
     json_length,
     json_type,
+    readable_part,
     replace_escaped_surrogates,
     well_formed_value,
 )
@@ -74,6 +75,7 @@ __all__ = [
     "load_json",
     "open_json_text",
     "pack",
+    "readable_part",
     "replace_escaped_surrogates",
     "require_zstd",
     "result_text",

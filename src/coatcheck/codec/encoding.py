@@ -2,14 +2,24 @@
 
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 from coatcheck.codec.chunked.encoder import CHUNK_BYTES, FIRST_CHUNK
 from coatcheck.codec.chunked.size_estimate import is_small
 from coatcheck.codec.decoding import load_exactly
 from coatcheck.codec.envelope import JsonType, Kind, PayloadBuffer
-from coatcheck.codec.json_encoders import dump_fast, dump_line_fast, dump_strict, encode_fallback
+from coatcheck.codec.json_encoders import (
+    MAX_DEPTH,
+    PART_LEVELS,
+    dump_fast,
+    dump_line_fast,
+    dump_strict,
+    encode_fallback,
+    is_deeper,
+)
 from coatcheck.codec.tool_results import ToolResult, is_large_result, result_value
+
+_Part = TypeVar("_Part")
 
 LONGEST_CHARACTER = 4
 """Bytes of a character in UTF-8."""
@@ -90,6 +100,17 @@ def well_formed_value(value: Any) -> Any:
         return value
     shown = replace_escaped_surrogates(encoded.decode())
     return value if len(shown) == len(encoded) and shown.encode() == encoded else load_exactly(shown)
+
+
+def readable_part(part: _Part) -> _Part:
+    """Return a part of a message with a description of what is nested deeper than clients read.
+
+    The same object if nothing is.
+    """
+    if not is_deeper(part, PART_LEVELS):
+        return part
+    shown: _Part = load_exactly(encode_fallback(part, MAX_DEPTH - PART_LEVELS))
+    return shown
 
 
 def replace_escaped_surrogates(text: str) -> str:

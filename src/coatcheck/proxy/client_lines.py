@@ -12,6 +12,7 @@ from coatcheck.proxy.background_tasks import BackgroundTasks
 from coatcheck.proxy.jsonrpc import PARSED_AT_ONCE, error_response, is_request, is_response, parse_long, to_line
 from coatcheck.proxy.jsonrpc import parse as parse_line
 from coatcheck.proxy.jsonrpc import well_formed_line as well_formed
+from coatcheck.proxy.nested_coatchecks import NestedCoatchecks
 
 logger = logging.getLogger(__name__)
 
@@ -71,20 +72,27 @@ class ClientLines:
         to_client: Called with lines for the client.
         to_server: Called with lines for the server, each with its parsed message.
         tasks: Count the levels of long lines.
+        nested: Whether the client is a coatcheck, which reads all levels.
     """
 
     def __init__(
-        self, to_client: Callable[[bytes], None], to_server: Callable[[bytes, Any], None], tasks: BackgroundTasks
+        self,
+        to_client: Callable[[bytes], None],
+        to_server: Callable[[bytes, Any], None],
+        tasks: BackgroundTasks,
+        nested: NestedCoatchecks,
     ) -> None:
-        self._to_client, self._to_server, self._tasks = to_client, to_server, tasks
+        self._to_client, self._to_server, self._tasks, self._nested = to_client, to_server, tasks, nested
 
     def send(self, line: bytes) -> None:
         """Send a line; of one of megabytes only the levels are checked."""
-        if len(line) > PARSED_AT_ONCE:
+        is_long = len(line) > PARSED_AT_ONCE
+        line = line if is_long else well_formed(line)
+        if self._nested.outer:
+            self._to_client(line)
+        elif is_long:
             self._tasks.start(self._send_long(line), len(line))
-            return
-        line = well_formed(line)
-        if has_too_many_levels(line):
+        elif has_too_many_levels(line):
             self._send_parts(parse_line(line))
         else:
             self._to_client(line)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from coatcheck.calls.host_profiles import client_of_initialize
 from coatcheck.calls.limits import CallBudget
-from coatcheck.calls.nesting import HANDSHAKES, announces_coatcheck, chain_of, is_from_coatcheck, loop_in
+from coatcheck.calls.nesting import HANDSHAKES, announces_coatcheck, chain_of, loop_in
 from coatcheck.calls.prepared_call import has_filter
 from coatcheck.codec import adump_line
 from coatcheck.codec.tool_results import text_result
@@ -19,6 +19,7 @@ from coatcheck.proxy.client_lines import ClientLines, has_too_many_levels
 from coatcheck.proxy.client_requests import ClientRequests, Pending
 from coatcheck.proxy.jsonrpc import Id, Message, id_of, is_request, is_response, to_line
 from coatcheck.proxy.list_prefetch import LIST, ToolListPrefetch
+from coatcheck.proxy.nested_coatchecks import NestedCoatchecks
 from coatcheck.proxy.object_subscriptions import LISTEN, ObjectSubscriptions, concerns_objects, with_objects
 from coatcheck.proxy.own_requests import OwnRequests
 from coatcheck.proxy.request_sender import RequestSender
@@ -49,7 +50,7 @@ class Conversation:
         instructions: The instructions about references, if they are known before the interceptor is ready.
         offer_resources: Whether to advertise resources even if the server has none, because stored objects are
             resources.
-        passes: Whether all messages pass unchanged, because the client or server is a coatcheck that does the work.
+        outer, inner: Whether the client, or the server, is a coatcheck, if messages do not show it.
         object_readers, listed_name: See `UpstreamConnection`.
         capacity: Bounds the messages that are prepared for the server at a time.
         budget: The budget of concurrent calls, if it is shared with other conversations.
@@ -68,7 +69,8 @@ class Conversation:
         on_change: Callable[[], None] = lambda: None,
         instructions: str | None = None,
         offer_resources: bool = False,
-        passes: bool = False,
+        outer: bool = False,
+        inner: bool = False,
         object_readers: Callable[[], Mapping[str, str]] = dict,
         listed_name: Callable[[str], str] = str,
         capacity: SendCapacity | None = None,
@@ -78,7 +80,8 @@ class Conversation:
         is_gateway: bool = False,
     ) -> None:
         self._work = BackgroundTasks(on_change, caller)
-        self._to_client, self._to_server = ClientLines(to_client, to_server, self._work).send, to_server
+        self._nested = NestedCoatchecks(client=outer, server=inner)
+        self._to_client, self._to_server = ClientLines(to_client, to_server, self._work, self._nested).send, to_server
         self._interceptor, self._on_stray_output = interceptor, on_stray_output
         self._budget = CallBudget() if budget is None else budget
         self._requests = ClientRequests(self._budget, listed_name)
@@ -95,9 +98,8 @@ class Conversation:
             offer_resources=offer_resources,
             is_gateway=is_gateway,
         )
-        self._passes = self._always_passes = passes
         self._object_readers, self._listed_name, self._capacity = object_readers, listed_name, capacity
-        self._sender = RequestSender(to_server, self._work, self._is_passing, reencoded=reencoded)
+        self._sender = RequestSender(to_server, self._work, self._nested.pass_unchanged, reencoded=reencoded)
 
     @property
     def bytes_in_progress(self) -> int:
@@ -174,14 +176,13 @@ class Conversation:
                 return
             if message["method"] == CALL and self._must_open(message, line):
                 work = self._prepare_call
-            elif self._results.has_tools and concerns_objects(message) and not self._is_passing(message):
+            elif self._results.has_tools and concerns_objects(message) and not self._nested.pass_unchanged(message):
                 work = self._answer_for_object
             if key is not None and work is not None:
                 request = self._requests.add_prepared(message, key)
                 request.task = self._work.start(self._limited(request, work(request, message, line)), len(line))
                 return
             if message["method"] == "initialize":
-                self._passes = self._always_passes or is_from_coatcheck(message)
                 self._results.client = client_of_initialize(message.get("params"))
             self._note_request(message)
             self._sender.send(line, message)
@@ -192,17 +193,15 @@ class Conversation:
                 return
         self._to_server(line, message)
 
-    def _is_passing(self, request: Message) -> bool:
-        """Whether a request and its response pass unchanged because an outer coatcheck does the work."""
-        return self._passes or is_from_coatcheck(request)
-
     def _note_request(self, message: Any) -> None:
+        if is_request(message):
+            self._nested.note_request(message)
         key = jsonrpc.request_key(message)
         if key is not None:
-            self._requests.add_sent(message, key, passes=self._is_passing(message))
+            self._requests.add_sent(message, key, passes=self._nested.pass_unchanged(message))
 
     def _must_open(self, call: Message, line: bytes) -> bool:
-        if self._passes or is_from_coatcheck(call):
+        if self._nested.pass_unchanged(call):
             return False
         if self._results.has_tools:
             ready = result_if_ready(self._interceptor)
@@ -394,7 +393,7 @@ class Conversation:
     def _needs_instructions(self, handshake: dict[str, Any]) -> bool:
         """Read the server's capabilities from a handshake; return whether the instructions are added to it."""
         if announces_coatcheck(handshake.get("capabilities")):
-            self._passes = True  # The server keeps objects itself and cannot defer to us.
+            self._nested.note_server()
             return False
         self._results.note_handshake(handshake)
         return self._results.has_tools

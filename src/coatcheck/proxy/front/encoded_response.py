@@ -1,11 +1,12 @@
-"""Long responses as the SDK's transport takes them, without decoding and encoding them on the event loop."""
+"""Long or deep responses as the SDK's transport takes them, without decoding and encoding them."""
 
 from typing import Any
 
 from mcp_types import ErrorData, JSONRPCError, JSONRPCResponse
 from pydantic import PrivateAttr
 
-from coatcheck.codec import is_strict_json
+from coatcheck.codec import is_json
+from coatcheck.proxy.client_lines import has_too_many_levels
 from coatcheck.proxy.jsonrpc import INTERNAL_ERROR, PARSED_AT_ONCE, well_formed_line
 from coatcheck.proxy.partial_parsing import find_response_id, is_well_formed_response
 
@@ -25,9 +26,9 @@ class EncodedResponse(JSONRPCResponse):
 
     async def checked(self) -> "EncodedResponse | JSONRPCError":
         """Return the response, or an error if clients would not accept its JSON."""
-        if await is_strict_json(self._line):
+        if await is_json(self._line):
             return self
-        text = "The server's response is no JSON, or nested too deeply."
+        text = "The server's response is no JSON."
         return JSONRPCError(jsonrpc="2.0", id=self.id, error=ErrorData(code=INTERNAL_ERROR, message=text))
 
 
@@ -38,8 +39,12 @@ def response_was_sent(request_id: str | int | None) -> JSONRPCError:
 
 
 def encoded_response(line: bytes) -> EncodedResponse | None:
-    """Return a response if a line is so long that it is not parsed, and its ends show that it is one; else ``None``."""
-    key = find_response_id(line) if len(line) > PARSED_AT_ONCE and is_well_formed_response(line) else None
+    """Return a response if a line is too long to be parsed, or too deep for the SDK; its ends show that it is one.
+
+    An outer coatcheck takes deep ones. ``None`` for other lines.
+    """
+    fits = is_well_formed_response(line) if len(line) > PARSED_AT_ONCE else has_too_many_levels(line)
+    key = find_response_id(line) if fits else None
     if key is None or isinstance(key[1], float):
         return None
     response = EncodedResponse.model_construct(jsonrpc="2.0", id=key[1], result={})

@@ -13,7 +13,7 @@ from mcp_types import JSONRPCError, JSONRPCMessage, jsonrpc_message_adapter
 from pydantic import ValidationError
 
 from coatcheck.calls.interceptor import Interceptor
-from coatcheck.codec import adump_line
+from coatcheck.codec import adump_line, is_deeper
 from coatcheck.errors import UpstreamError
 from coatcheck.proxy.background_tasks import MAX_BYTES_IN_PROGRESS
 from coatcheck.proxy.client_lines import drop
@@ -240,8 +240,8 @@ class Session:
         related: Id | None = None
         if is_response(message):
             self._requests.remove(self._requests.get(id_of(message)))
-        elif size > MAX_EVENT_BYTES:
-            drop(message, "too large", self._to_server)
+        elif size > MAX_EVENT_BYTES or is_deeper(message):
+            drop(message, "too large or nested too deeply", self._to_server)
             return
         else:
             related = self._request_of(message)

@@ -103,8 +103,8 @@ class SessionlessRequests(ABC):
             shared = self._connection_for(message, request)
             with self._scopes.enter(current_caller(over_network=True)):
                 peer = request.client.host if request.client else ""
-                passes = self._is_from_coatcheck(request)
-                await self._exchange(message, body, shared, peer, receive, send, passes=passes)
+                is_nested = self._is_from_coatcheck(request)
+                await self._exchange(message, body, shared, peer, receive, send, is_nested=is_nested)
         elif answer:
             await _respond(dump_json(answer), send, self.own_statuses)
         else:
@@ -155,13 +155,13 @@ class SessionlessRequests(ABC):
         receive: Receive,
         send: Send,
         *,
-        passes: bool,
+        is_nested: bool,
     ) -> None:
         leaving = asyncio.ensure_future(_disconnected(receive))
         try:
             await shared.wait_for_capacity()
             if not leaving.done():
-                await self._converse(message, line, shared, peer, leaving, send, passes=passes)
+                await self._converse(message, line, shared, peer, leaving, send, is_nested=is_nested)
         except UpstreamError as error:
             await _respond(dump_json(error_response(message["id"], str(error))), send, self.own_statuses)
         finally:
@@ -178,7 +178,7 @@ class SessionlessRequests(ABC):
         leaving: "asyncio.Future[None]",
         send: Send,
         *,
-        passes: bool,
+        is_nested: bool,
     ) -> None:
         lines = SendQueue()
         ready: asyncio.Future[Interceptor] = asyncio.get_running_loop().create_future()
@@ -198,7 +198,8 @@ class SessionlessRequests(ABC):
             ready,
             on_stray_output=lambda _line: None,
             offer_resources=self._interceptor.resource_links,
-            passes=passes or shared.server_keeps_objects,
+            outer=is_nested,
+            inner=shared.server_keeps_objects,
             object_readers=shared.object_readers,
             listed_name=shared.listed_name,
             is_gateway=shared.is_gateway,
