@@ -11,7 +11,8 @@ from mcp.shared.exceptions import MCPError
 
 from coatcheck.errors import ObjectNotFound
 from coatcheck.proxy import server_resources
-from coatcheck.proxy.object_subscriptions import LISTEN, MAX_OBJECTS, ObjectSubscriptions
+from coatcheck.proxy.jsonrpc import id_of
+from coatcheck.proxy.object_subscriptions import LISTEN, LONGEST_ID, MAX_OBJECTS, MAX_OPEN, ObjectSubscriptions
 from coatcheck.proxy.own_requests import OwnRequests
 from coatcheck.proxy.pending_requests import PendingRequests
 from coatcheck.proxy.server_resources import MAX_REMEMBERED, ServerResources
@@ -129,6 +130,17 @@ async def test_the_objects_of_one_stream_that_are_looked_up_are_bounded():
     answer = await ObjectSubscriptions().open(request, message, interceptor, resources)
     assert answer["params"]["notifications"] == {}
     assert looked_up == uris[:MAX_OBJECTS]
+
+
+async def test_the_open_subscriptions_of_a_client_are_bounded():
+    subscriptions, requests = ObjectSubscriptions(), PendingRequests()
+    resources = ServerResources(OwnRequests(lambda *_: None, PendingRequests()), may_ask=False)
+    interceptor = asyncio.get_running_loop().create_future()
+    for key in ["x" * (LONGEST_ID + 1), *range(MAX_OPEN + 1)]:
+        message = {"jsonrpc": "2.0", "id": key, "method": LISTEN, "params": {"notifications": {}}}
+        await subscriptions.open(requests.add(message, None, key=id_of(message)), message, interceptor, resources)
+    closed = [key for key in ("x" * (LONGEST_ID + 1), *range(MAX_OPEN + 1)) if subscriptions.close({"requestId": key})]
+    assert closed == list(range(1, MAX_OPEN + 1))
 
 
 async def test_behind_a_gateway_too(tmp_path):

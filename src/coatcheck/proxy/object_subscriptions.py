@@ -19,6 +19,12 @@ _URIS = "resourceSubscriptions"
 MAX_OBJECTS = 100
 """Addresses of stored objects in one subscription that are looked up; the acknowledgement leaves out all others."""
 
+MAX_OPEN = 1_000
+"""Open subscriptions of one client to stored objects alone; of more, the oldest are forgotten."""
+
+LONGEST_ID = 1_000
+"""Characters of an id up to which such a subscription is remembered."""
+
 
 def concerns_objects(request: Message) -> bool:
     """Whether a request reads addresses like those of stored objects, or subscribes to them."""
@@ -26,10 +32,13 @@ def concerns_objects(request: Message) -> bool:
 
 
 class ObjectSubscriptions:
-    """The subscriptions of one client that concern stored objects alone, and that no server knows."""
+    """The subscriptions of one client that concern stored objects alone, and that no server knows.
+
+    The cancellation of one that was forgotten is passed on: a server ignores the cancellation of an unknown request.
+    """
 
     def __init__(self) -> None:
-        self._open: set[Id] = set()
+        self._open: dict[Id, None] = {}
 
     async def open(
         self,
@@ -56,7 +65,10 @@ class ObjectSubscriptions:
         request.objects = ours
         if any(rest.values()):
             return {**message, "params": {**message["params"], "notifications": rest}}
-        self._open.add(request.key)
+        if not isinstance(request.key[1], str) or len(request.key[1]) <= LONGEST_ID:
+            self._open[request.key] = None
+            if len(self._open) > MAX_OPEN:
+                del self._open[next(iter(self._open))]
         params = {"notifications": {_URIS: ours} if ours else {}, "_meta": {SUBSCRIPTION_ID: message["id"]}}
         return {"jsonrpc": "2.0", "method": ACKNOWLEDGED, "params": params}
 
@@ -65,7 +77,7 @@ class ObjectSubscriptions:
         key = id_of({"id": params.get("requestId")}) if isinstance(params, dict) else None
         if key is None or key not in self._open:
             return False
-        self._open.remove(key)
+        del self._open[key]
         return True
 
 
