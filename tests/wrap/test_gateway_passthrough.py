@@ -280,8 +280,6 @@ class ServerOnCommand(Server):
 class IgnoringListener:
     """Ignores all events of a member."""
 
-    is_shared = False
-
     def on_message(self, *_) -> None:
         pass
 

@@ -108,10 +108,12 @@ class BackgroundTasks:
         self, line: bytes, take: Take, refuse: Refuse, before: Callable[[], Coroutine[Any, Any, None]] | None
     ) -> None:
         turn: Turn | None = None
+        messages = LongMessages.of_loop()
         try:
             if before is not None:
-                await before()
-            turn = await LongMessages.of_loop().turn(len(line), self._caller)
+                with messages.waiting_for_turn(len(line)):
+                    await before()
+            turn = await messages.turn(len(line), self._caller)
         except UpstreamError as error:
             if refuse(str(error)):
                 return

@@ -48,14 +48,14 @@ class Conversation:
         on_stray_output: Called with output of the server that is not a message.
         on_change: Called when a background task starts or ends.
         instructions: The instructions about references, if they are known before the interceptor is ready.
-        offer_resources: Whether to advertise resources even if the server has none, because stored objects are
-            resources.
+        offer_resources: Whether to advertise resources even if the server has none: stored objects are resources.
         outer, inner: Whether the client, or the server, is a coatcheck, if messages do not show it.
         object_readers, listed_name: See `UpstreamConnection`.
         capacity: Bounds the messages that are prepared for the server at a time.
         budget: The budget of concurrent calls, if it is shared with other conversations.
         caller: The client, if it has other conversations: their long messages are processed in turn.
         is_gateway: Whether the server is a gateway, whose names and addresses are never like ours.
+        tools: Lists the server's tools, if other conversations need the list too.
         reencoded: Whether ``to_server`` encodes requests itself, with other ids, and needs no lines.
     """
 
@@ -76,6 +76,7 @@ class Conversation:
         capacity: SendCapacity | None = None,
         budget: CallBudget | None = None,
         caller: Hashable = None,
+        tools: ToolListPrefetch | None = None,
         reencoded: bool = False,
         is_gateway: bool = False,
     ) -> None:
@@ -87,7 +88,8 @@ class Conversation:
         self._requests = ClientRequests(self._budget, listed_name)
         self._subscriptions = ObjectSubscriptions()
         own = OwnRequests(to_server, self._requests)
-        self._prefetch, self._resources = ToolListPrefetch(own), ServerResources(own, may_ask=not is_gateway)
+        self._prefetch = ToolListPrefetch(own) if tools is None else tools
+        self._resources = ServerResources(own, may_ask=not is_gateway)
         self.finish_work, self.abandon_own_requests = self._work.finish, own.give_up
         self._results = ServerResults(
             interceptor,
@@ -139,8 +141,7 @@ class Conversation:
         if partial_parsing.find_response_id(line) is not None:  # It is an answer to the server.
             self._to_server(line, None)
             return True
-        call = partial_parsing.parse_call_partially(line)
-        return call is not None and self.passed_unparsed(call, line)
+        return (call := partial_parsing.parse_call_partially(line)) is not None and self.passed_unparsed(call, line)
 
     def passed_unparsed(self, call: Message, line: bytes) -> bool:
         """Forward a partially parsed call if that is sufficient; return whether it was."""
@@ -169,11 +170,11 @@ class Conversation:
     def message_from_client(self, message: Any, line: bytes) -> None:
         """Handle a message from the client that is parsed already."""
         if is_request(message):
-            work: Any = None
-            key = id_of(message)
             if loop := loop_in(chain_of(message)):
                 self._to_client(to_line(jsonrpc.error_response(message["id"], loop)))
                 return
+            work: Any = None
+            key = id_of(message)
             if message["method"] == CALL and self._must_open(message, line):
                 work = self._prepare_call
             elif self._results.has_tools and concerns_objects(message) and not self._nested.pass_unchanged(message):
@@ -196,8 +197,7 @@ class Conversation:
     def _note_request(self, message: Any) -> None:
         if is_request(message):
             self._nested.note_request(message)
-        key = jsonrpc.request_key(message)
-        if key is not None:
+        if (key := jsonrpc.request_key(message)) is not None:
             self._requests.add_sent(message, key, passes=self._nested.pass_unchanged(message))
 
     def _must_open(self, call: Message, line: bytes) -> bool:
@@ -294,7 +294,7 @@ class Conversation:
             take(*jsonrpc.parse_line(line))
             return
         key = answered or partial_parsing.find_response_id(line)
-        before = partial(self._results.learn_names, self._requests.sent(key), len(line))
+        before = partial(self._results.learn_tools, self._requests.sent(key), len(line))
         self._work.start_parsing(line, take, lambda why: self._requests.fail(key, why, self._to_client), before)
 
     def _passes_unparsed(self, line: bytes) -> bool:

@@ -87,3 +87,10 @@ class ToolListPrefetch(ListPrefetch):
         """Do the same for a large result: its preview names our tools, and the server may have tools of these names."""
         if not (self._slow or interceptor.knows_all):
             self._slow = not await self.wait(call, lambda _, page: interceptor.alearn(page), RESULT_TIMEOUT)
+
+
+class SharedToolList(ToolListPrefetch):
+    """The same for a connection that many conversations share: it continues when one of them ends."""
+
+    def cancel(self) -> None:
+        """Do nothing."""

@@ -6,7 +6,8 @@ A message of S bytes takes up to seven times S while it is parsed, stored and en
 import asyncio
 import weakref
 from collections import OrderedDict, deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 from coatcheck.errors import UpstreamError
@@ -21,12 +22,10 @@ MAX_HELD_BYTES = 512 << 20
 """Bytes of messages that are read, wait or are sent, above which reading of further ones pauses."""
 
 TURN_TIMEOUT = 60.0
-"""Seconds that a message waits to be processed."""
+"""Seconds that a message waits to be processed while no other one is completed."""
 
 LEADER_SECONDS = 10.0
 """Seconds without a byte after which another message is read above the limit."""
-
-_TOO_MANY = "Too many large results are being processed, and this one was dropped"
 
 
 class LongMessages:
@@ -38,7 +37,7 @@ class LongMessages:
 
     Attributes:
         processed: Bytes of messages that have a turn.
-        waiting: Bytes of messages that wait for a turn.
+        waiting: Bytes of messages that wait for a turn, or for what they need before it.
         held: Bytes of all messages that are read, wait, have a turn or are sent.
     """
 
@@ -51,6 +50,7 @@ class LongMessages:
         self._queues: OrderedDict[Hashable, deque[_Waiting]] = OrderedDict()
         self._paused: deque[Reading] = deque()
         self._leader: Reading | None = None
+        self._ended_turns = 0
         self.processed = self.waiting = self.held = 0
 
     @classmethod
@@ -75,29 +75,43 @@ class LongMessages:
             caller: Its receiver.
 
         Raises:
-            UpstreamError: It waited too long, or too many others wait.
+            UpstreamError: No other message was completed for too long.
         """
         waiting = _Waiting(size, asyncio.get_running_loop().create_future())
         self._queues.setdefault(caller, deque()).append(waiting)
         self.waiting += size
         self._admit()
-        self._refuse_excess()
         try:
-            async with asyncio.timeout(TURN_TIMEOUT):
-                return await waiting.admitted
-        except BaseException as error:
-            self._drop(caller, waiting)
-            if waiting.admitted.done() and not waiting.admitted.cancelled() and waiting.admitted.exception() is None:
-                waiting.admitted.result().end()  # The end came at the same moment.
-            self._admit()
-            self._resume()
-            if isinstance(error, TimeoutError):
-                raise UpstreamError(f"{_TOO_MANY} after {TURN_TIMEOUT:g} s. Try again later.") from None
+            seen = -1
+            while not waiting.admitted.done() and seen != self._ended_turns:
+                seen = self._ended_turns
+                await asyncio.wait({waiting.admitted}, timeout=TURN_TIMEOUT)
+            if waiting.admitted.done():
+                return waiting.admitted.result()
+        except asyncio.CancelledError:
+            if waiting.admitted.done():
+                waiting.admitted.result().end()  # The turn came at the same moment.
+            self._withdraw(caller, waiting)
             raise
+        self._withdraw(caller, waiting)
+        raise UpstreamError(
+            f"Too many large results are being processed, and this one was dropped: none of them was completed within "
+            f"{TURN_TIMEOUT:g} s. Try again later."
+        )
+
+    @contextmanager
+    def waiting_for_turn(self, size: int) -> Iterator[None]:
+        """Count a message that waits for something else before its turn: others are read only within the limit."""
+        self.waiting += size
+        try:
+            yield
+        finally:
+            self.waiting -= size
 
     def end_turn(self, size: int) -> None:
         """Let other messages be processed."""
         self.processed -= size
+        self._ended_turns += 1
         self._admit()
         self._resume()
 
@@ -111,19 +125,13 @@ class LongMessages:
             self._drop(caller, waiting)
             if caller in self._queues:
                 self._queues.move_to_end(caller)
-            if not waiting.admitted.done():
-                self.processed += size
-                waiting.admitted.set_result(Turn(self, size))
+            self.processed += size
+            waiting.admitted.set_result(Turn(self, size))
 
-    def _refuse_excess(self) -> None:
-        """Refuse the last message of the caller with most bytes: a pipe that callers share is read all the same."""
-        while self.waiting > self._most_held:
-            caller = max(self._queues, key=lambda each: sum(waiting.size for waiting in self._queues[each]))
-            last = self._queues[caller][-1]
-            self._drop(caller, last)
-            if not last.admitted.done():
-                others = f"{self.waiting >> 20:,} MiB of others wait as well"
-                last.admitted.set_exception(UpstreamError(f"{_TOO_MANY}: {others}. Try again later."))
+    def _withdraw(self, caller: Hashable, waiting: "_Waiting") -> None:
+        self._drop(caller, waiting)
+        self._admit()
+        self._resume()
 
     def _drop(self, caller: Hashable, waiting: "_Waiting") -> None:
         queue = self._queues.get(caller)

@@ -90,29 +90,28 @@ class ServerResults:
             self._tools.seen(request.method, result)
         return message if changed is result else {**message, "result": changed}
 
-    async def learn_names(self, request: Pending | None, size: int) -> None:
-        """Learn the names of the server's tools if the response to a request, of ``size`` bytes, may be kept."""
-        if request is None or request.method != CALL or request.requester is not None or self._is_gateway:
+    async def learn_tools(self, request: Pending | None, size: int) -> None:
+        """Learn what the response to a request, of ``size`` bytes, depends on: views, and names if it may be kept."""
+        if request is None or request.method != CALL or request.requester is not None:
             return
         interceptor = await asyncio.shield(self._interceptor)
-        limit = interceptor.limits.of(request.tool)
+        if request.client(self.client).shows_apps:  # Only the list shows whether there are views, which read results.
+            await self._tools.learn_tools(interceptor, request)
+        limit = None if self._is_gateway else interceptor.limits.of(request.tool)
         if limit is not None and size > limit:
             await self._tools.learn_names(interceptor, request)
 
     async def _call_outcome(
         self, interceptor: "Interceptor", request: Pending, part: str, message: Message, size: int
     ) -> dict[str, Any]:
-        client = request.client(self.client)
-        if client.shows_apps:  # Only the list shows whether the server has views, which read results too.
-            await self._tools.learn_tools(interceptor, request)
-        await self.learn_names(request, size)
+        await self.learn_tools(request, size)
         keep = interceptor.error if part == "error" else interceptor.result
         return await keep(
             request.tool,
             message[part],
             call=request.call,
             budget=self._budget,
-            client=client,
+            client=request.client(self.client),
             is_of_view=request.is_of_view,
             server=self.server or self._name_in(message[part]),
         )

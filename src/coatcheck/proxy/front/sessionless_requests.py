@@ -38,6 +38,7 @@ from coatcheck.proxy.jsonrpc import (
     to_line,
 )
 from coatcheck.proxy.partial_parsing import PartialCall, find_response_id
+from coatcheck.proxy.view_calls import CALL
 from coatcheck.store.tenancy import Caller, CallerKind, Tenancy
 
 logger = logging.getLogger(__name__)
@@ -160,6 +161,8 @@ class SessionlessRequests(ABC):
         leaving = asyncio.ensure_future(_disconnected(receive))
         try:
             await shared.wait_for_capacity()
+            if message["method"] == CALL and not is_nested:
+                await shared.learn_tools(message, self._interceptor)
             if not leaving.done():
                 await self._converse(message, line, shared, peer, leaving, send, is_nested=is_nested)
         except UpstreamError as error:
@@ -205,6 +208,7 @@ class SessionlessRequests(ABC):
             is_gateway=shared.is_gateway,
             caller=scope if scope.kind is CallerKind.PRINCIPAL else None,
             capacity=shared.capacity,
+            tools=shared.tools,
             budget=self._budgets.of(self._budget_key(message, scope, peer)),
             reencoded=True,
         )

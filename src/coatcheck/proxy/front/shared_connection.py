@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from coatcheck.calls.interceptor import Interceptor
 from coatcheck.calls.nesting import announces_coatcheck, params_with_announcement
 from coatcheck.errors import UpstreamError
 from coatcheck.proxy.jsonrpc import (
@@ -20,6 +21,7 @@ from coatcheck.proxy.jsonrpc import (
     Id,
     Message,
     error_response,
+    id_of,
     is_request,
     is_response,
     meta_of,
@@ -30,6 +32,8 @@ from coatcheck.proxy.jsonrpc import (
     to_line,
 )
 from coatcheck.proxy.line_streams import HIGH_WATER
+from coatcheck.proxy.list_prefetch import SharedToolList
+from coatcheck.proxy.own_requests import OwnRequests
 from coatcheck.proxy.partial_parsing import (
     encode_message,
     find_broken_response_id,
@@ -85,6 +89,9 @@ class SharedConnection:
         self._requests: PendingRequests[RequestStream] = PendingRequests()
         self._probing: asyncio.Task[str | None] | None = None
         self.server_keeps_objects = False
+        self._own: PendingRequests[asyncio.Future[Message] | None] = PendingRequests()
+        stream = self.stream(self._take_own)
+        self.tools = SharedToolList(OwnRequests(lambda _line, message: self.send(stream, message), self._own))
         self.capacity = SendCapacity(lambda: 0 if self._connection is None else self._connection.unsent_bytes)
         self._taken = asyncio.Event()
         self._taken.set()
@@ -110,6 +117,17 @@ class SharedConnection:
     def stream(self, take: Callable[[bytes], None]) -> RequestStream:
         """Open a stream for a request; see ``RequestStream``."""
         return RequestStream(self, take)
+
+    async def learn_tools(self, call: Message, interceptor: Interceptor) -> None:
+        """List the tools before the first call: the list would come too late behind long results that are not read."""
+        if not (interceptor.knows_all or self.is_gateway or self.server_keeps_objects):
+            await self.tools.learn_names(interceptor, PendingRequests[None]().add(call, None))
+
+    def _take_own(self, line: bytes) -> None:
+        message = parse(line)
+        request = self._own.remove(self._own.get(id_of(message))) if is_response(message) else None
+        if request is not None and request.requester is not None and not request.requester.done():
+            request.requester.set_result(message)
 
     async def refusal(self, request: Message) -> Message | None:
         """Return an error if the upstream does not support this revision; checked once for each upstream.
@@ -214,7 +232,6 @@ class SharedConnection:
     def _started(self) -> UpstreamConnection:
         if self._connection is None:
             connection = self._make_connection()
-            connection.is_shared = True
             connection.start(self._on_line, lambda text: self._ended(connection, text), self._on_pressure)
             self._connection = connection
         return self._connection
@@ -223,6 +240,7 @@ class SharedConnection:
         if self._connection is not connection:
             return
         self._connection = None
+        self.tools.list_again()
         self._on_pressure()
         logger.warning("%s", text)
         for request in self._requests:
@@ -297,7 +315,7 @@ class _UnusedConnection:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    sends_separately = is_gateway = unparsed = is_shared = False
+    sends_separately = is_gateway = unparsed = False
     unsent_bytes = backlog_bytes = 0
 
     def start(self, on_message: Any, on_end: Any, on_pressure: Any = None) -> None:

@@ -75,7 +75,7 @@ class Gateway:
         SettingsError: Two servers have indistinguishable names.
     """
 
-    sends_separately, is_gateway, unparsed, is_shared = False, True, False, False
+    sends_separately, is_gateway, unparsed = False, True, False
 
     def __init__(self, targets: Mapping[str, Target]) -> None:
         self.name = "coatcheck gateway"

@@ -63,9 +63,6 @@ class State(Enum):
 class UpstreamListener(Protocol):
     """Receives what an upstream reports."""
 
-    is_shared: bool
-    """Whether several clients share the upstream; see `UpstreamConnection`."""
-
     def on_message(
         self, upstream: "Upstream", message: Message, request: "PendingRequest[ResponseWaiter] | None"
     ) -> None:
@@ -158,7 +155,6 @@ class Upstream:
         if self._connection is not None or self._closed:
             return
         connection = self._make_connection()
-        connection.is_shared = self._owner.is_shared
         try:
             connection.start(self._on_line, lambda text: self._ended(connection, text), self._owner.on_pressure)
         except UpstreamError as error:

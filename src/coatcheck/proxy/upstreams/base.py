@@ -35,9 +35,6 @@ class UpstreamConnection(Protocol):
     """Whether a long response from one of several servers may stay unparsed. Set by a caller that checks it with
     ``as_answer_to``."""
 
-    is_shared: bool
-    """Whether several clients share it: then reading a long message pauses for no other. Set before `start`."""
-
     @property
     def unsent_bytes(self) -> int:
         """Bytes that were sent and that the server has not read."""

@@ -77,7 +77,7 @@ class HttpConnection:
         auth: Signs requests.
     """
 
-    is_gateway = unparsed = is_shared = False
+    is_gateway = unparsed = False
 
     def __init__(
         self,

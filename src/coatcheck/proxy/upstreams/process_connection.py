@@ -36,7 +36,7 @@ class ProcessConnection:
         verbose: Whether to copy output on its stdout that is not a message to stderr.
     """
 
-    sends_separately = is_gateway = unparsed = is_shared = False
+    sends_separately = is_gateway = unparsed = False
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class ProcessConnection:
             self._on_line,
             lambda: self._end_faulty("closed its stdout"),
             on_too_long=lambda: self._end_faulty(f"writes a message of more than {MAX_LINE_BYTES >> 20} MiB"),
-            waits=not self.is_shared,
+            waits=True,
         )
         self._reader.resume()
         self._watching = asyncio.ensure_future(self._watch(server))
