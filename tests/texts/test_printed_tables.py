@@ -252,11 +252,53 @@ def test_cells_keep_their_column_next_to_empty_ones() -> None:
     assert opened(PSQL)[1][2]["balance"] is None
 
 
+COVERAGE = """Name           Stmts   Miss  Cover   Missing
+--------------------------------------------
+src/cart.py       95     33    81%   23-63, 146
+src/user.py      100     30    74%   19-85
+src/a b.py         9      0   100%
+--------------------------------------------
+TOTAL            204     63    85%
+"""
+ARCHIVE = """  Length   Size  Name
+ -------  -----  ----
+      87     80  META-INF/
+     119     90  a b.txt
+       7      7  c
+ -------            ----
+     213    177  3 files
+"""
+POLARS = """shape: (3, 2)
+┌─────┬───────┐
+│ id  ┆ name  │
+│ --- ┆ ---   │
+│ i64 ┆ str   │
+╞═════╪═══════╡
+│ 1   ┆ Ann   │
+│ 2   ┆ Ben   │
+│ 3   ┆ Cy    │
+└─────┴───────┘
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "last"),
+    [
+        (COVERAGE, {"Name": "TOTAL", "Stmts": 204, "Miss": 63, "Cover": "85%", "Missing": ""}),
+        (ARCHIVE, {"Length": 213, "Size": 177, "Name": "3 files"}),
+        (POLARS, {"id": 3, "name": "Cy"}),
+        (PSQL.replace("Ann  ", "A | B"), {"id": 3, "name": "Cleo", "balance": None}),
+    ],
+)
+def test_rules_among_rows_and_signs_in_cells_do_not_end_a_table(text: str, last: dict[str, Any]) -> None:
+    assert opened(text)[1][-1] == last
+
+
 @pytest.mark.parametrize(
     "text",
     [
         MARKDOWN.replace("| 2 | Ben |  |", "| 2 | Ben |"),
-        PSQL.replace("  2 | Ben   |   -3.00", "  2 | Ben | | x"),
+        PSQL.replace("  2 | Ben   |   -3.00", "  2 | Ben | x | y"),
         PIP.replace("a name with spaces 1.2", "a name that goes on beyond 1.2"),
         PODS.replace("prod          web-7 ", "production-cluster web-7 "),
         UNITS,  # a name reaches into the next column
@@ -268,6 +310,7 @@ def test_cells_keep_their_column_next_to_empty_ones() -> None:
         "TODAY WE TALK ABOUT\nthe news of the day\nand what comes next\nand more of it\n",
         "A B C\nsome words here\nand others there\nbut no numbers\n",
         "# Title\n\n| a | b |\n|---|---|\n| 1 | 2 |\n| 3 | 4 |\n| 5 | 6 |\n\n" + "Much more text than table.\n" * 20,
+        "Options:\n\n-a, --all   show  all\n-b          less\n\nMore:\n\n-c, --cold  a  b\n-d          more\n",
         "Title\n-----\n\nText of a document\nthat has headings\nunder rules.\n",
     ],
 )

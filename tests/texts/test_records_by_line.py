@@ -120,6 +120,67 @@ def test_blocks_of_named_values_are_objects_and_other_lines_continue_the_value_a
     assert rows[1] == {"Title": "Two", "URL": "https://a/2", "Author": "Bo", "Text": "x"}
 
 
+PSQL_LINES = "".join(f"-[ RECORD {n} ]-----\nid    | {n}\nnote  | a | b\n" for n in range(1, 4))
+SQLITE_LINES = "".join(f"  id = {n}\nname = n {n}\n\n" for n in range(3))
+CERTIFICATES = "".join(f"subject=CN = A{n}, C = ES\nnotAfter=Dec 31 2030 GMT\n" for n in range(3))
+
+
+@pytest.mark.parametrize(
+    ("text", "last"),
+    [
+        (PSQL_LINES, {"id": "3", "note": "a | b"}),
+        (SQLITE_LINES, {"id": "2", "name": "n 2"}),
+        (CERTIFICATES, {"subject": "CN = A2, C = ES", "notAfter": "Dec 31 2030 GMT"}),
+    ],
+)
+def test_names_and_values_of_a_block_may_be_separated_by_other_signs(text: str, last: dict[str, str]) -> None:
+    form, rows = opened(text)
+    assert (form, len(rows), rows[-1]) == ("blocks of named values", 3, last)
+
+
+ONELINE = "7881e90 (HEAD -> main, origin/main) Fix the cart\n050d863 Add a cart\n02b4cf5 Deadbeef begins\n"
+GRAPH = "*   7881e90 Merge\n|\\  \n| * 050d863 Add a cart\n|/  \n* 02b4cf5 Begin\n"
+SYMBOLS = "                 U strcmp@GLIBC_2.2.5\n0000000000002a10 T inflate\n0000000000002b20 t helper(int, char)\n"
+COUNTS = "      86 src/a.py\n     121 src/b c.py\n    1270 total\n"
+ARCHIVE = "".join(f"-rw-r--r-- ann/staff  {n}14 2026-03-01 18:35 a/{n} b.txt\n" for n in range(1, 4))
+PAIRS = 'ts=2026-11-30T10:00:00Z level=error msg="no \\"disk\\" left" took=4\n' * 2 + "ts=x level=info msg=ok\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "form", "record"),
+    [
+        (
+            ONELINE,
+            "a list of commits",
+            {"commit": "7881e90", "refs": "HEAD -> main, origin/main", "message": "Fix the cart"},
+        ),
+        (GRAPH, "a list of commits", {"commit": "7881e90", "message": "Merge"}),
+        (SYMBOLS, "symbols", {"address": "", "type": "U", "name": "strcmp@GLIBC_2.2.5"}),
+        (COUNTS, "counts", {"count": 86, "name": "src/a.py"}),
+        (
+            ARCHIVE,
+            "a listing of files",
+            {
+                "mode": "-rw-r--r--",
+                "owner": "ann",
+                "group": "staff",
+                "size": 114,
+                "modified": "2026-03-01 18:35",
+                "name": "a/1 b.txt",
+            },
+        ),
+        (
+            PAIRS,
+            "lines of name=value pairs",
+            {"ts": "2026-11-30T10:00:00Z", "level": "error", "msg": 'no "disk" left', "took": 4},
+        ),
+    ],
+)
+def test_lines_without_a_header_are_records(text: str, form: str, record: dict[str, Any]) -> None:
+    found, rows = opened(text)
+    assert (found, len(rows), rows[0]) == (form, 3, record)
+
+
 def test_a_truncated_line_is_omitted_and_reported() -> None:
     form, rows = opened(REQUESTS + "10.0.0.4 - - [03/Ju")
     assert (form, len(rows)) == ("lines of an access log, the last line is cut off and left out", 3)

@@ -104,3 +104,30 @@ def test_sections_and_xml_are_read_in_the_sandbox_only() -> None:
 def test_no_text_makes_these_parsers_fail(text: str) -> None:
     found = open_text(text, in_sandbox=True)
     assert found is None or isinstance(found.value, (list, dict))
+
+
+ENVIRONMENT = """# the shop
+NODE_ENV=production
+export LABEL="Fix it"
+fs.dentry-state = 425425\t45
+path.help=First \\
+    second
+remote.origin.fetch=+refs/a
+remote.origin.fetch=+refs/b
+EMPTY=
+"""
+
+
+def test_lines_of_names_and_values_are_one_object():
+    found = open_text(ENVIRONMENT, in_sandbox=False)
+    assert found is not None
+    assert found.format == "name=value lines"
+    assert found.value == {
+        "NODE_ENV": "production",
+        "LABEL": "Fix it",
+        "fs.dentry-state": "425425\t45",
+        "path.help": "First second",
+        "remote.origin.fetch": ["+refs/a", "+refs/b"],
+        "EMPTY": "",
+    }
+    assert open_text(ENVIRONMENT + "and a line of words\n", in_sandbox=False) is None

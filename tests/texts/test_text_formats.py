@@ -36,6 +36,14 @@ def test_a_truncated_json_line_is_omitted_and_reported():
     assert opened(text) == [{"a": 1}, {"a": 2}]
 
 
+def test_several_documents_among_words_are_a_list_of_them():
+    first, second = [{"a": 1}] * 9, [{"b": 2}] * 9
+    text = f"Orders:\n```json\n{json.dumps(first)}\n```\nCustomers:\n```json\n{json.dumps(second)}\n```\n"
+    found = open_text(text, in_sandbox=False)
+    assert found is not None
+    assert (found.format, found.value) == ("2 JSON documents (lines 2, 6)", [first, second])
+
+
 def test_with_a_broken_line_in_the_middle_it_stays_a_text():
     assert opened('{"a": 1}\n{"a": \n{"a": 3}\n') is None
 

@@ -56,6 +56,8 @@ def open_table(text: str) -> tuple[Any, str] | None:
     if read is None:
         return None
     rows, note = read
+    if any(cell != cell.strip() for cell in rows[0]):  # cells are padded, as in `id, name` and in columns of TSV
+        rows = [[cell.strip() for cell in row] for row in _padded_rows(text[lead:], delimiter)[: len(rows)]]
     if lead:
         note += f", from line {text.count(chr(10), 0, lead)}"
     name = _DELIMITERS[delimiter]
@@ -122,6 +124,12 @@ def _rows(text: str, delimiter: str) -> tuple[list[Row], str] | None:
     if len(rows) < FEWEST_ROWS or len(widths) > 1 or not 1 < widths.pop() <= MOST_COLUMNS:
         return None
     return rows, note
+
+
+def _padded_rows(text: str, delimiter: str) -> list[Row]:
+    """Read the rows of a table that was read before, whose cells have spaces before their quotes too."""
+    found = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
+    return [row for row in found if row]
 
 
 def has_header(rows: list[Row]) -> bool:

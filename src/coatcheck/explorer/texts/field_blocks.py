@@ -14,7 +14,10 @@ FEWEST = 3
 FEWEST_NAMES = 2
 """Names that all blocks have."""
 MOST_NAMES = 200
-_FIELD = re.compile(r"([A-Za-z][\w .()/-]{0,39})\t{0,9}:(?: +|\t+|$)", re.ASCII)
+_FIELD = re.compile(r"([A-Za-z][\w .()/-]{0,39})\t{0,9}:(?: +|\t+|$)|([A-Za-z][\w.-]{0,39}) *(?:=|\|) ?", re.ASCII)
+_RULE = re.compile(r"^-\[ RECORD \d{1,9} \]-*\+?-*\n", re.MULTILINE)
+"""What psql writes above each row when it writes columns as lines."""
+_INDENTED = re.compile(r"^ {1,40}(?=\S)", re.MULTILINE)
 _CALENDAR = re.compile(r"BEGIN:(VCALENDAR|VCARD)\r?\n", re.IGNORECASE)
 _PROPERTY = re.compile(
     r"(?:[\w-]{1,40}\.)?(?P<name>[A-Za-z0-9-]{1,60})(?P<parameters>(?:;[A-Za-z0-9-]{1,60}(?:=(?:\"[^\"\n]{0,2000}\"|"
@@ -29,6 +32,7 @@ Found = tuple[Any, str]
 
 def looks_like_blocks(head: str) -> bool:
     """Whether a text begins with ``Name: value`` lines, the first of which occurs again."""
+    head = _plain_lines(head)
     first = _FIELD.match(head)
     if first is None:
         return False
@@ -39,15 +43,18 @@ def looks_like_blocks(head: str) -> bool:
 
 def open_blocks(text: str) -> Found | None:
     """Return the blocks as objects."""
+    text = _plain_lines(text.replace("\r\n", "\n"))
     first = _FIELD.match(text)
     if first is None:
         return None
+    opener = _name(first)
     blocks: list[list[tuple[str, str]]] = []
-    for line in text.replace("\r\n", "\n").split("\n"):
+    for line in text.split("\n"):
         found = _FIELD.match(line)
-        if found is not None and found[1] == first[1]:
+        name = "" if found is None else _name(found)
+        if name == opener:
             blocks.append([])
-        blocks[-1].append(("" if found is None else found[1], line))
+        blocks[-1].append((name, line))
     if len(blocks) < FEWEST:
         return None
     seen = Counter(name for block in blocks for name in {name for name, _ in block if name})
@@ -57,6 +64,17 @@ def open_blocks(text: str) -> Found | None:
         return None
     records = [_record(block, common) for block in blocks]
     return None if None in records else (records, "blocks of named values")
+
+
+def _plain_lines(text: str) -> str:
+    """Leave out what psql writes above a record, and the space with which sqlite3 aligns names."""
+    if text[:3] == "-[ ":
+        text = _RULE.sub("", text)
+    return _INDENTED.sub("", text) if text[:1] == " " else text
+
+
+def _name(found: re.Match[str]) -> str:
+    return found[1] or found[2]
 
 
 def _record(block: list[tuple[str, str]], common: set[str]) -> dict[str, str] | None:
@@ -71,7 +89,7 @@ def _record(block: list[tuple[str, str]], common: set[str]) -> dict[str, str] | 
         if name in common or (name and only_names and " " not in name):
             if name in record:
                 return None
-            last = record[name] = [line.partition(":")[2].strip()]
+            last = record[name] = [_FIELD.sub("", line, count=1).strip()]
         else:
             only_names = only_names and line[:1] in {" ", "\t"}
             last.append(line)

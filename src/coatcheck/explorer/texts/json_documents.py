@@ -11,6 +11,8 @@ from coatcheck.codec.exact_json import any_integer
 FEWEST = 2
 MOST_STARTS_TRIED = 20
 """Maximum number of positions at which a document inside a text may start. Each costs at most one scan of the text."""
+LEAST_PART = 20
+"""A document inside a text is at least one part in so many of it."""
 MOST_DOCUMENTS = 1_000_000
 _SPACE = re.compile(r"[ \t\r\n,]*")
 _START = re.compile(r"[\[{](?=\s*[\[{\"\d\-\]}tfn])(?<![^\s:`].)")
@@ -28,20 +30,35 @@ def open_json(text: str) -> ParsedDocument | None:
 
 
 def open_json_inside(text: str) -> ParsedDocument | None:
-    """Parse the one JSON document that makes up most of a text, in a Markdown fence or inside prose."""
+    """Parse the JSON documents that make up most of a text, in Markdown fences or inside prose: mostly one."""
     half = len(text) // 2
     if text.rfind("]", half) < 0 and text.rfind("}", half) < 0:
         return None
-    for number, start in enumerate(_START.finditer(text, 0, half + 1)):
-        if number >= MOST_STARTS_TRIED:
-            return None
-        read = _read(text, start.start())
-        if read is not None and 2 * (read[1] - start.start()) >= len(text):
-            value, end = read
-            first, last = (text.count("\n", 0, place) for place in (start.start(), end))
-            where = f"line {first}" if first == last else f"lines {first} to {last}"
-            return value, f"JSON ({where})"
-    return None
+    found: list[tuple[Any, int, int]] = []
+    position = 0
+    for _ in range(MOST_STARTS_TRIED):
+        start = _START.search(text, position)
+        if start is None or (start.start() > half and not found):
+            break
+        begin = start.start()
+        read = _read(text, begin)
+        position = begin + 1 if read is None else read[1]
+        if read is not None and LEAST_PART * (position - begin) >= len(text):
+            found.append((read[0], begin, position))
+    if 2 * sum(end - begin for _, begin, end in found) < len(text):
+        return None
+    where = ", ".join(_lines_of(text, begin, end) for _, begin, end in found)
+    where = f"line{'' if where.isdecimal() else 's'} {where}"
+    if len(found) == 1:
+        return found[0][0], f"JSON ({where})"
+    if text.lstrip()[0] in "[{":
+        return None  # documents in a row, of which one is broken
+    return [value for value, _, _ in found], f"{len(found)} JSON documents ({where})"
+
+
+def _lines_of(text: str, begin: int, end: int) -> str:
+    first, last = (text.count("\n", 0, place) for place in (begin, end))
+    return str(first) if first == last else f"{first} to {last}"
 
 
 def _whole(text: str) -> Any:

@@ -1,4 +1,4 @@
-"""Lines that each spell a record: requests of a web server, matches of a search, entries of a directory, metrics.
+"""Lines that each spell a record: requests of a web server, matches of a search, entries of a directory, commits.
 
 All lines must be of the one form, the last one may be cut off. Values stay as they stand; columns of numbers become
 numbers as in CSV.
@@ -33,6 +33,23 @@ _ENTRY = re.compile(
     r"(?P<group>\S{1,60}) +(?P<size>\d{1,18})(?:, *\d{1,9})? +(?P<modified>[A-Z][a-z]{2} +\d{1,2} +[\d:]{4,5}|"
     r"\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?(?:\.\d{1,9})?(?: [+-]\d{4})?) (?P<name>[^\n]{1,4000})"
 )
+_ARCHIVED = re.compile(
+    r"(?P<mode>[bcdhlps-][-rwxsStT]{9}) (?P<owner>[^\s/]{1,60})/(?P<group>\S{1,60}) +(?P<size>\d{1,18}) "
+    r"(?P<modified>\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?) (?P<name>[^\n]{1,4000})"
+)
+"""As tar lists it."""
+_COMMIT = re.compile(
+    r"(?:[*|\\/_ -]{0,200}\* {0,9})?(?P<commit>[0-9a-f]{7,40}) "
+    r"(?:\((?P<refs>[^()\n]{1,400})\) )?(?P<message>[^\n]{1,4000})"
+)
+_BRANCHES = re.compile(r"[|\\/_ -]{1,200}")
+"""A line of a graph of commits without a commit."""
+_SYMBOL = re.compile(r"(?P<address>[0-9a-f]{8}|[0-9a-f]{16}| {8}| {16}) (?P<type>[A-Za-z?-]) (?P<name>\S[^\n]{0,4000})")
+_COUNT = re.compile(r"(?P<count> {0,20}\d{1,18}) (?P<name>\S[^\n]{0,4000})")
+_PAIR = re.compile(r"([A-Za-z_@][\w.@/-]{0,100})=(\"(?:[^\"\\]|\\.){0,8000}\"|[^\s\"]{0,8000})(?: +|$)")
+FEWEST_PAIRS = 3
+MOST_NAMES = 200
+"""Names of pairs in all lines together."""
 _DIRECTORY = re.compile(r"(?P<directory>[^\n]{1,4000}):")
 _TOTAL = re.compile(r"total \d[\d.,]{0,20}[KMGTP]?")
 
@@ -41,6 +58,7 @@ _METRIC = re.compile(
     r"(?P<value>[-+]?(?:\d[\d.eE+-]{0,40}|Inf|NaN))(?: (?P<timestamp>-?[\d.]{1,30}))?"
 )
 _LABEL = re.compile(r"([A-Za-z_]\w{0,200})=\"((?:[^\"\\]|\\.){0,4000})\",?")
+_ESCAPED = re.compile(r'\\(["\\])')
 _DASHED = frozenset({"bytes", "user", "ident", "referer", "agent"})
 """What a server writes as ``-`` where there is none."""
 
@@ -109,7 +127,7 @@ def _matches(lines: Sequence[str]) -> Iterator[Record | None]:
 def _entries(lines: Sequence[str]) -> Iterator[Record | None]:
     directory: str | None = None
     for line in lines:
-        found = _ENTRY.fullmatch(line)
+        found = _ENTRY.fullmatch(line) or _ARCHIVED.fullmatch(line)
         if found is not None:
             yield {"directory": directory, **found.groupdict()}
         elif (heading := _DIRECTORY.fullmatch(line)) is not None:
@@ -133,11 +151,51 @@ def _metrics(lines: Sequence[str]) -> Iterator[Record | None]:
                 yield {"metric": found["metric"], **given, "value": found["value"], "timestamp": found["timestamp"]}
 
 
+def _commits(lines: Sequence[str]) -> Iterator[Record | None]:
+    for line in lines:
+        if line and _BRANCHES.fullmatch(line) is None:
+            found = _COMMIT.fullmatch(line)
+            yield found.groupdict() if found is not None else None
+
+
+def _symbols(lines: Sequence[str]) -> Iterator[Record | None]:
+    for line in lines:
+        found = _SYMBOL.fullmatch(line)
+        yield {name: value.strip() for name, value in found.groupdict().items()} if found is not None else None
+
+
+def _counts(lines: Sequence[str]) -> Iterator[Record | None]:
+    """Read numbers that are aligned on the right, each before a name: ``wc -l``, ``uniq -c``."""
+    width = -1
+    for line in lines:
+        found = _COUNT.fullmatch(line)
+        if found is None or (width >= 0 and found.end("count") != width) or (width < 0 and line[0] != " "):
+            yield None
+        else:
+            width = found.end("count")
+            yield {"count": found["count"].strip(), "name": found["name"]}
+
+
+def _pairs(lines: Sequence[str]) -> Iterator[Record | None]:
+    """Read lines of ``name=value``, as many programs write their logs."""
+    names: set[str] = set()
+    for line in lines:
+        pairs = _PAIR.findall(line) if "=" in line else []
+        given = {name: _ESCAPED.sub(r"\1", value[1:-1]) if value[:1] == '"' else value for name, value in pairs}
+        names.update(given)
+        whole = len(given) >= FEWEST_PAIRS and not _PAIR.sub("", line) and len(names) <= MOST_NAMES
+        yield dict(given) if whole else None
+
+
 _FORMS: dict[str, Callable[[Sequence[str]], Iterator[Record | None]]] = {
     "lines of an access log": _requests,
     "a listing of files": _entries,
     "lines of file:line:text": _matches,
     "metrics": _metrics,
+    "a list of commits": _commits,
+    "symbols": _symbols,
+    "counts": _counts,
+    "lines of name=value pairs": _pairs,
 }
 
 

@@ -12,7 +12,12 @@ from coatcheck.explorer.texts.line_records import looks_like_records, open_recor
 from coatcheck.explorer.texts.printed_tables import looks_printed, open_printed_table
 from coatcheck.explorer.texts.python_literals import looks_like_python, open_python_literal
 from coatcheck.explorer.texts.text_formats import SUMMARISED, recognise
-from coatcheck.explorer.texts.toml_and_ini import looks_like_toml_or_ini, open_toml_or_ini
+from coatcheck.explorer.texts.toml_and_ini import (
+    looks_like_assignments,
+    looks_like_toml_or_ini,
+    open_assignments,
+    open_toml_or_ini,
+)
 from coatcheck.explorer.texts.xml_text import looks_like_xml, open_xml
 from coatcheck.explorer.texts.yaml_text import MOST_CHARACTERS, looks_like_yaml, open_yaml_text
 
@@ -22,6 +27,8 @@ HEAD = 4000
 """Characters of the start of a text by which its format is recognised."""
 MOST_OF_LINES = 2_000_000
 """Characters of records, blocks and printed tables that are read, half a second at the most; longer ones stay text."""
+LIKE_BLOCKS = {"", "indented sections"}
+"""What a text of blocks of named values looks like otherwise."""
 BYTE_ORDER_MARK = "\ufeff"
 _PYTHON_START = re.compile(r"\s*[\[({]{1,3}'")
 _JSON_BLOCK = re.compile(r"^\s*[\[{]", re.MULTILINE)
@@ -72,11 +79,13 @@ def _by_lines(text: str, *, in_sandbox: bool) -> tuple[Any, str] | None:
         return open_xml(text)
     if in_sandbox and looks_like_toml_or_ini(head):
         return open_toml_or_ini(text)
+    if looks_like_assignments(head) and (found := open_assignments(text)) is not None:
+        return found
     if looks_printed(head) and (table := open_printed_table(text)) is not None:
         return table
     if looks_like_calendar(head):
         return open_calendar(text)
-    return open_blocks(text) if looks_like_blocks(head) and not recognise(text) else None
+    return open_blocks(text) if looks_like_blocks(head) and recognise(text) in LIKE_BLOCKS else None
 
 
 def name_format(start: str) -> str:
@@ -115,6 +124,7 @@ def is_for_the_sandbox(text: str) -> bool:
 def _are_records(head: str) -> bool:
     return (
         looks_like_table(head)
+        or looks_like_assignments(head)
         or looks_printed(head)
         or looks_like_records(head)
         or looks_like_blocks(head)

@@ -1,17 +1,28 @@
 """Tables as programs print them: Markdown's, boxes of databases, columns under a rule or under a line of names.
 
 Cells are given as they stand, without the space around them; columns of numbers become numbers as in CSV. A table may
-have words around it, but makes up most of the text. One row that does not fit makes all of it a text.
+have words around it, but makes up most of the text. One row that does not fit makes all of it a text. Several tables
+are given under their titles, or as one list if all have the same columns.
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from coatcheck.explorer.texts.csv_tables import LONGEST_NAME, MOST_COLUMNS, typed, unique_names
 
 FEWEST_ROWS = 3
 FEWEST_COLUMNS = 2
+FEWEST_TABLES = 2
+NUMERIC = 2
+"""Columns of numbers in rows that are divided by words."""
+LOOKED_AT = 4_000
+"""Characters within which several tables are as much of a text as of all of it."""
+HEADER = 4
+"""Maximum lines of the names in a box."""
+ALIGNED = "aligned columns"
 FEWEST_ALIGNED = 3
 """Columns of a table without a rule."""
 LINES_BEFORE = 12
@@ -24,7 +35,8 @@ SHORTER = 2
 """A table makes up at least one part in so many of a text."""
 _MARKDOWN_RULE = re.compile(r"\|? {0,40}:?-+:? {0,40}(?:\| {0,40}:?-+:? {0,40}){0,999}\|? {0,40}", re.ASCII)
 _BOX_RULE = re.compile(r"[+|]?-{1,999}(?:[+|]-{1,999}){1,999}[+|]?[ ]{0,40}")
-_COLUMN_RULE = re.compile(r"(?:-{2,999}|={2,999})(?: {1,9}(?:-{1,999}|={1,999})){1,99} {0,40}")
+_COLUMN_RULE = re.compile(r"(?:-{2,999}|={2,999})(?: {1,99}(?:-{1,999}|={1,999})){1,99} {0,40}")
+_FULL_RULE = re.compile(r"[ ]{0,9}(?:-{10,999}|={10,999})[ ]{0,9}")
 _DPKG_RULE = re.compile(r"\+\+\+(?:-=+){1,20}-?")
 _CELL = re.compile(r"(?<!\\)\|")
 _CAPITALS = re.compile(r"[A-Z%#][A-Z0-9 %#()/_.:+-]*[A-Z0-9)%#]|[A-Z%#]", re.ASCII)
@@ -44,6 +56,17 @@ Row = list[str]
 Found = tuple[Any, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table that was found: the names of its columns, its rows, and the lines that it takes."""
+
+    form: str
+    names: Row
+    rows: list[Row]
+    begin: int
+    end: int
+
+
 def looks_printed(head: str) -> bool:
     """Whether a text may begin with a printed table; cheap, and true for some texts that have none."""
     lines = head.split("\n", LINES_BEFORE + 1)[: LINES_BEFORE + 1]
@@ -53,14 +76,103 @@ def looks_printed(head: str) -> bool:
 def open_printed_table(text: str) -> Found | None:
     """Return the rows of a printed table as objects by its header."""
     lines = text.replace("\r\n", "\n").split("\n")
+    for table in _tables(lines):
+        if len(table.rows) >= FEWEST_ROWS and _is_most(lines, table.begin, table.end):
+            after = sum(map(bool, map(str.strip, lines[table.end :])))
+            around = "" if table.begin == 0 and not after else _where(table)
+            several = _several(lines) if after > FEWEST_ROWS else None
+            return several or (_objects(table), f"{table.form}{around}")
+    return _several(lines)
+
+
+def _tables(lines: Sequence[str]) -> Iterator[Table]:
+    """Yield what may be the table that begins within the first lines."""
     for place, line in enumerate(lines[: LINES_BEFORE + 1]):
         kind = _kind_of_rule(line)
         if kind and (found := _KINDS[kind](lines, place)) is not None:
-            return found
+            yield found
     for place, line in enumerate(lines[: LINES_BEFORE + 1]):
         if _may_name_columns(line) and (found := _aligned(lines, place)) is not None:
-            return found
-    return None
+            yield found
+
+
+def _where(table: Table) -> str:
+    return f" (lines {table.begin} to {table.end - 1})"
+
+
+def _is_most(lines: Sequence[str], begin: int, end: int) -> bool:
+    outside = sum(map(len, lines[:begin])) + sum(map(len, lines[end:]))
+    return SHORTER * outside <= outside + sum(map(len, lines[begin:end]))
+
+
+def _objects(table: Table) -> list[dict[str, Any]]:
+    named = unique_names([name or f"column_{place}" for place, name in enumerate(table.names, 1)])
+    return [dict(zip(named, row, strict=True)) for row in typed(table.rows)]
+
+
+def _several(lines: Sequence[str]) -> Found | None:
+    """Read the tables of a report, each under the first line above it: ``netstat -an``, ``iptables -L``, a scan."""
+    tables: list[tuple[str, Table]] = []
+    leads: list[Sequence[str]] = []
+    title, read, taken = "", 0, 0
+    for begin, end in _parts(lines):
+        part = lines[begin:end]
+        found = next((table for table in _tables(part) if len(table.rows) >= _fewest(part, table)), None)
+        heading = part[0].strip() if found is None or found.begin else ""
+        read += sum(map(len, part))
+        if found is not None:
+            tables.append((_title(heading or title), found))
+            leads.append(part[: found.begin])
+            taken += sum(map(len, part))
+            title = ""
+        elif read > LOOKED_AT and SHORTER * taken < read:
+            return None  # too many words already
+        elif heading.startswith("#") or not title.startswith("#"):
+            title = heading
+    if len(tables) < FEWEST_TABLES or SHORTER * taken < read:
+        return None
+    if 0 < len(leads[1]) < len(leads[0]):  # the report has a title too
+        tables[0] = (_title(leads[0][-len(leads[1])]), tables[0][1])
+    columns = {tuple(table.names) for _, table in tables}
+    if len(columns) > 1:
+        names = unique_names([title or f"table_{place}" for place, (title, _) in enumerate(tables, 1)])
+        return {name: _objects(table) for name, (_, table) in zip(names, tables, strict=True)}, _counted(tables)
+    rows = [row for _, table in tables for row in table.rows]
+    titles = [title for title, table in tables for _ in table.rows]
+    together = _objects(Table("", list(columns.pop()), rows, 0, 0))
+    key = unique_names([*together[0], "table"])[-1]
+    return [
+        {key: title, **row} for title, row in zip(titles, together, strict=True)
+    ], f"{_counted(tables)}, in one list"
+
+
+def _title(line: str) -> str:
+    return " ".join(line.strip("# :").split())
+
+
+def _counted(tables: Sequence[tuple[str, Table]]) -> str:
+    return f"{len(tables):,} printed tables"
+
+
+def _fewest(part: Sequence[str], table: Table) -> int:
+    """Return how many rows show that there is a table: one below a rule or names in capitals."""
+    is_shown = part[table.begin].isupper() or any(map(_kind_of_rule, part[table.begin : table.begin + 2]))
+    return 1 if is_shown else FEWEST_ROWS
+
+
+def _parts(lines: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Yield the ranges of lines between blank lines, divided where the title of another table stands."""
+    begin, is_table = 0, False
+    named = [*map(_may_name_columns, lines), False]
+    for place, line in enumerate(lines):
+        is_blank = not line or line.isspace()
+        if is_blank or (is_table and named[place + 1] and _GAP.search(line.strip()) is None):
+            if place > begin:
+                yield begin, place
+            begin, is_table = place + is_blank, False
+        is_table = is_table or named[place]
+    if begin < len(lines):
+        yield begin, len(lines)
 
 
 def _kind_of_rule(line: str) -> str:
@@ -74,7 +186,7 @@ def _kind_of_rule(line: str) -> str:
     return "columns" if _COLUMN_RULE.fullmatch(line) or _DPKG_RULE.fullmatch(line) else ""
 
 
-def _markdown(lines: Sequence[str], rule: int) -> Found | None:
+def _markdown(lines: Sequence[str], rule: int) -> Table | None:
     names = _cells(lines[rule - 1]) if rule else []
     if len(names) != len(_cells(lines[rule])):
         return None
@@ -82,7 +194,7 @@ def _markdown(lines: Sequence[str], rule: int) -> Found | None:
     while end < len(lines) and "|" in lines[end]:
         rows.append(_cells(lines[end]))
         end += 1
-    return _table("a Markdown table", names, rows, lines, rule - 1, end)
+    return _table("a Markdown table", names, rows, rule - 1, end)
 
 
 def _cells(line: str) -> Row:
@@ -93,23 +205,34 @@ def _cells(line: str) -> Row:
     return [cell.strip().replace("\\|", "|") for cell in _CELL.split(inside)]
 
 
-def _box(lines: Sequence[str], rule: int) -> Found | None:
-    """Read the boxes of databases: a rule above the names or below them."""
+def _box(lines: Sequence[str], rule: int) -> Table | None:
+    """Read the boxes of databases: a rule above the names or below them, which may have their types under them."""
     drawn = [line.translate(_DRAWN) if line[:1] > "~" else line for line in lines]
     begin = rule - 1 if rule and _is_row(drawn[rule - 1]) else rule
     place = begin if begin < rule else rule + 1
-    if place >= len(drawn) or not _is_row(drawn[place]):
+    end = place
+    while end < len(drawn) and end < place + HEADER and _is_row(drawn[end]):
+        end += 1
+    if end == place or end >= len(drawn) or _kind_of_rule(drawn[end]) != "box":
         return None
     names = _boxed(drawn[place])
-    if place + 1 >= len(drawn) or _kind_of_rule(drawn[place + 1]) != "box":
-        return None
+    marks = [mark for mark, sign in enumerate(drawn[end]) if sign == "+"]
     rows: list[Row] = []
-    end = place + 2
+    end += 1
     while end < len(drawn) and (_is_row(drawn[end]) or _kind_of_rule(drawn[end]) == "box"):
         if _is_row(drawn[end]):
-            rows.append(_boxed(drawn[end]))
+            cells = _boxed(drawn[end])
+            rows.append(cells if len(cells) == len(names) else _boxed_at(drawn[end], marks))
         end += 1
-    return _table("a printed table", names, rows, lines, begin, end)
+    return _table("a printed table", names, rows, begin, end)
+
+
+def _boxed_at(line: str, marks: Sequence[int]) -> Row:
+    """Cut a row at the marks of its rule, if cells contain the sign that separates them."""
+    if any(line[mark : mark + 1] != "|" for mark in marks):
+        return []
+    places = marks if line[:1] == "|" else [-1, *marks, len(line)]
+    return [line[start + 1 : end].strip() for start, end in pairwise(places)]
 
 
 def _is_row(line: str) -> bool:
@@ -123,21 +246,23 @@ def _boxed(line: str) -> Row:
     return [cell.strip() for cell in line.split("|")]
 
 
-def _columns(lines: Sequence[str], rule: int) -> Found | None:
+def _columns(lines: Sequence[str], rule: int) -> Table | None:
     """Read columns that lie under the marks of a rule; the last one reaches to the end of the line."""
     if not rule:
         return None
     starts = [0, *(place for place in range(1, len(lines[rule])) if _begins(lines[rule], place))]
+    if lines[rule][0] == " ":
+        del starts[1:2]  # all lines are indented
     if len(starts) < FEWEST_COLUMNS:
         return None
     end = rule + 1
     while end < len(lines) and lines[end].strip():
         end += 1
     names = _cut(lines[rule - 1], starts)
-    rows = [_cut(line, starts) for line in lines[rule + 1 : end]]
+    rows = [_cut(line, starts) for line in lines[rule + 1 : end] if _COLUMN_RULE.fullmatch(line.strip()) is None]
     if names is None or None in rows:
         return None
-    return _table("aligned columns", names, [row for row in rows if row is not None], lines, rule - 1, end)
+    return _table(ALIGNED, names, [row for row in rows if row is not None], rule - 1, end)
 
 
 def _begins(rule: str, place: int) -> bool:
@@ -157,26 +282,30 @@ def _cut(line: str, starts: Sequence[int]) -> Row | None:
 
 def _may_name_columns(line: str) -> bool:
     """Whether a line may be the names of columns: words without numbers, with wide gaps or in capitals."""
-    words = line.split() if len(line) <= MOST_COLUMNS else []
+    inside = line.strip() if len(line) <= MOST_COLUMNS else ""
+    if "  " not in inside and "\t" not in inside and inside.upper() != inside:
+        return False  # most lines of prose
+    words = inside.split()
     if len(words) < FEWEST_ALIGNED or _NUMBER_WORD.search(line):
         return False
     is_capital = line.upper() == line and all(map(_CAPITALS.fullmatch, words))
     return is_capital or _GAP.search(line.strip()) is not None
 
 
-def _aligned(lines: Sequence[str], place: int) -> Found | None:
+def _aligned(lines: Sequence[str], place: int) -> Table | None:
     """Read columns under a line of names, as ``kubectl``, ``df``, ``lsof`` and ``ps`` print them."""
     end = place + 1
     while end < len(lines) and lines[end].strip():
         end += 1
-    if end - place <= FEWEST_ROWS or _starts(lines[place : min(end, place + JUDGED)]) is None:
-        return _by_words(lines, place, end)
-    return _between_gaps(lines, place, end) or _by_words(lines, place, end)
+    block = [line for line in lines[place:end] if _FULL_RULE.fullmatch(line) is None]
+    if (len(block) <= FEWEST_ROWS and not lines[place].isupper()) or _starts(block[:JUDGED]) is None:
+        return _by_words(block, place, end)
+    return _between_gaps(block, place, end) or _by_words(block, place, end)
 
 
-def _between_gaps(lines: Sequence[str], place: int, end: int) -> Found | None:
+def _between_gaps(lines: Sequence[str], place: int, end: int) -> Table | None:
     """Read columns that are separated by gaps in all lines; a cell may be empty or have several words."""
-    block = [line.expandtabs() if "\t" in line else line for line in lines[place:end]]
+    block = [line.expandtabs() if "\t" in line else line for line in lines]
     starts = _starts(block)
     if starts is None:
         return None
@@ -189,7 +318,7 @@ def _between_gaps(lines: Sequence[str], place: int, end: int) -> Found | None:
     if max(map(len, names)) > LONGEST_NAME or len(set(names)) < len(names):
         return None
     short = sum(all(" " not in row[column] for row in rows) for column in range(len(names)))
-    return _table("aligned columns", names, rows, lines, place, end) if short >= FEWEST_COLUMNS else None
+    return _table(ALIGNED, names, rows, place, end) if short >= FEWEST_COLUMNS else None
 
 
 def _same_words(cells: Iterable[str]) -> bool:
@@ -234,41 +363,31 @@ def _cells_at(line: str, starts: Sequence[int]) -> Row:
     return [line[start:end].strip() for start, end in zip(starts, [*starts[1:], len(line)], strict=True)]
 
 
-def _by_words(lines: Sequence[str], place: int, end: int) -> Found | None:
-    """Read rows of as many words as there are names; the last cell is the rest of its line."""
-    names = lines[place].split()
+def _by_words(lines: Sequence[str], place: int, end: int) -> Table | None:
+    """Read rows of as many words as there are names, of which two columns are numbers; the last cell is the rest."""
+    names = lines[0].split()
     rows = []
-    for line in lines[place + 1 : end]:
+    for line in lines[1:]:
         row = line.split(None, len(names) - 1)
         if len(row) < len(names):
             return None
         rows.append([*row[:-1], row[-1].strip()])
     if len(set(names)) < len(names):
         return None
-    return _table("aligned columns", names, rows, lines, place, end, numeric=2)
+    if len(rows) < FEWEST_ROWS or sum(not isinstance(cell, str) for cell in next(typed(rows), ())) < NUMERIC:
+        return None
+    return _table(ALIGNED, names, rows, place, end)
 
 
-def _table(
-    form: str, names: Row, rows: list[Row], lines: Sequence[str], begin: int, end: int, *, numeric: int = 0
-) -> Found | None:
-    """Make objects of rows that fit their names; ``None`` if one does not, or most of the text is something else."""
+def _table(form: str, names: Row, rows: list[Row], begin: int, end: int) -> Table | None:
+    """Return a table whose rows fit its names; ``None`` if one does not."""
     width = len(names)
-    if len(rows) < FEWEST_ROWS or not FEWEST_COLUMNS <= width <= MOST_COLUMNS or not any(names):
+    if not rows or not FEWEST_COLUMNS <= width <= MOST_COLUMNS or not any(names):
         return None
-    if any(len(row) != width for row in rows):
-        return None
-    outside = sum(map(len, lines[:begin])) + sum(map(len, lines[end:]))
-    if SHORTER * outside > outside + sum(map(len, lines[begin:end])):
-        return None
-    values = list(typed(rows))
-    if sum(not isinstance(cell, str) for cell in values[0]) < numeric:
-        return None
-    around = "" if begin == 0 and not any(map(str.strip, lines[end:])) else f" (lines {begin} to {end - 1})"
-    named = unique_names([name or f"column_{place}" for place, name in enumerate(names, 1)])
-    return [dict(zip(named, row, strict=True)) for row in values], f"{form}{around}"
+    return None if any(len(row) != width for row in rows) else Table(form, names, rows, begin, end)
 
 
-_KINDS: dict[str, Callable[[Sequence[str], int], Found | None]] = {
+_KINDS: dict[str, Callable[[Sequence[str], int], Table | None]] = {
     "Markdown": _markdown,
     "box": _box,
     "columns": _columns,

@@ -13,6 +13,7 @@ from coatcheck.codec.envelope import Metadata
 
 MOST_PARSED = 250_000
 """Characters up to which Python's parser reads a text that is not JSON after translation: 0.5 s per million."""
+FEWEST_LINES = 2
 _START = re.compile(r"\s*[\[({]\s*(?:[\[({]\s*)*(?:'|\"|b['\"]|-?\d|None\b|True\b|False\b|[A-Za-z.]+\(|[\])}])")
 _SINGLE = re.compile(r"'|\bNone\b|\bTrue\b|\bFalse\b|\(")
 _ESCAPE = re.compile(r"(?<!\\)\\(?:x[0-9a-f]{2}|U[0-9a-f]{8})")
@@ -48,7 +49,18 @@ def open_python_literal(text: str) -> tuple[Any, str] | None:
     value = _parse_as_json(text)
     if value is None and len(text) <= MOST_PARSED:
         value = _parsed(text)
+    if value is None and (together := _lines_together(text)):
+        value = _parse_as_json(together)
+        return None if value is None else (value, "lines of Python repr")
     return (value, "Python repr") if isinstance(value, (list, dict)) and value else None
+
+
+def _lines_together(text: str) -> str:
+    """Write lines that each contain the ``repr`` of a dict or list as one list; ``""`` if one does not."""
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    if len(lines) < FEWEST_LINES or any(line[0] not in _ENDS or line[-1] != _ENDS[line[0]] for line in lines):
+        return ""
+    return f"[{','.join(lines)}]"
 
 
 def _parse_as_json(text: str) -> Any:

@@ -1,4 +1,4 @@
-"""TOML and INI files as objects. Values of TOML have their types; those of INI are the texts that they are."""
+"""TOML, INI and files of ``name=value`` lines as objects. Values of TOML have their types; all others are texts."""
 
 import datetime
 import re
@@ -8,10 +8,15 @@ from typing import Any
 MOST_CHARACTERS = 400_000
 """Longer texts stay plain text, as with YAML: an operation has two seconds."""
 FEWEST_LINES = 3
+JUDGED = 20
+"""Lines of ``name=value`` that are looked at before all of them are."""
 _SECTION = re.compile(r"^[ \t]*\[{1,2}[\w.\"'/:@ +-]{1,200}\]{1,2}[ \t]*(?:[#;][^\n]*)?\r?$", re.MULTILINE)
 _ENTRY = re.compile(r"[ \t]*(?P<name>[^\s=:#;\[][^=:\n]{0,200}?)[ \t]*[=:][ \t]*(?P<value>[^\n]*)")
 _PASSED_OVER = re.compile(r"[ \t]*(?:[#;][^\n]*)?")
 _ASSIGNED = re.compile(r"^[ \t]*[\w.\"'-]{1,200}[ \t]*=", re.MULTILINE)
+
+_LINE = re.compile(r"[ \t]*(?:export +)?(?P<name>[A-Za-z_][\w./@:*\[\]-]{0,200})[ \t]*=[ \t]*(?P<value>[^\n]*)")
+_CONTINUED = re.compile(r"(?<!\\)\\\r?\n[ \t]*")
 
 Found = tuple[Any, str]
 
@@ -34,6 +39,30 @@ def open_toml_or_ini(text: str) -> Found | None:
         pass
     value = _ini(text)
     return None if value is None else (value, "INI")
+
+
+def looks_like_assignments(head: str) -> bool:
+    """Whether a text begins with ``name=value`` lines and comments, such as an environment or properties."""
+    lines = _CONTINUED.sub("", head[: head.rfind("\n") + 1]).split("\n")
+    filled = [line for line in lines[: 2 * JUDGED] if not _PASSED_OVER.fullmatch(line.rstrip("\r"))]
+    return len(filled) >= FEWEST_LINES and all(map(_LINE.fullmatch, filled[:JUDGED]))
+
+
+def open_assignments(text: str) -> Found | None:
+    """Return the values by their names; a name that stands twice has a list. Quotes around a value are left out."""
+    value: dict[str, Any] = {}
+    for line in _CONTINUED.sub("", text.replace("\r\n", "\n")).split("\n"):
+        if _PASSED_OVER.fullmatch(line):
+            continue
+        found = _LINE.fullmatch(line)
+        if found is None:
+            return None
+        given = found["value"].strip()
+        is_quoted = len(given) > 1 and given[0] == given[-1] and given[0] in "\"'"
+        value.setdefault(found["name"], []).append(given[1:-1] if is_quoted else given)
+    if 2 * len(value) < sum(map(len, value.values())):
+        return None  # blocks of the same names
+    return {name: given[0] if len(given) == 1 else given for name, given in value.items()}, "name=value lines"
 
 
 def _plain(value: Any) -> Any:
