@@ -190,7 +190,7 @@ class Settings(BaseSettings):
     )
     round_limit: Limit | None = Field(
         None,
-        description="Characters of the results of parallel calls together; 0: no limit; default: 4 inline limits.",
+        description="Characters of the results of parallel calls together; 0: no limit; default: 4 times inline_limit.",
     )
     structured_content: Literal["auto", "whole", "short"] = Field(
         "auto", description="Whether structuredContent of a large result stays whole; auto depends on the host."
@@ -206,14 +206,14 @@ class Settings(BaseSettings):
         "goose",
         "opencode",
         "vscode",
-    ] = Field("auto", description="Profile of the MCP host; auto: by the name that it gives.")
+    ] = Field("auto", description="Profile of the MCP host; auto: chosen by the name that the host sends.")
     filter_argument: Literal["off", "accepted", "advertised"] = Field(
         "accepted",
-        description="Whether every tool takes _filter, a jq filter on its result; advertised: in its schema.",
+        description="Whether every tool takes _filter, a jq filter on its result; advertised: its schema lists it.",
     )
     limits_in_tokens: bool = Field(
         default=False,
-        description="inline_limit, tool_limits and round_limit are given in tokens, of at most 4 characters.",
+        description="Count inline_limit, tool_limits and round_limit in tokens, each of at most 4 characters.",
     )
     preview_limit: Limit = Field(4000, description="Maximum length of a preview, in characters.")
     response_limit: int = Field(
@@ -225,7 +225,7 @@ class Settings(BaseSettings):
         description="Object tools to offer: get, slice, grep, sed, query, put, delete, list; default: all.",
     )
     tool_prefix: str = Field(
-        "object_store_", pattern=r"^[A-Za-z0-9_-]{0,40}$", description="First part of the names of the object tools."
+        "object_store_", pattern=r"^[A-Za-z0-9_-]{0,40}$", description="Prefix of the names of the object tools."
     )
 
     max_object_bytes: Limit = Field(128 * MEBIBYTE, description="Maximum size of an object, in bytes.")
@@ -233,7 +233,9 @@ class Settings(BaseSettings):
     max_namespace_bytes: Limit = Field(512 * MEBIBYTE, description="Memory, SQLite: maximum bytes of one user.")
     max_total_bytes: Limit = Field(2048 * MEBIBYTE, description="Memory, SQLite: maximum bytes of all users.")
 
-    sandbox_workers: int = Field(2, ge=1, le=64, description="Worker processes that are kept.")
+    sandbox_workers: int = Field(
+        2, ge=1, le=64, description="Number of worker processes, which run patterns and filters."
+    )
     sandbox_timeout: float = Field(2.0, gt=0, description="Seconds a pattern or filter may run.")
     sandbox_memory: int = Field(1024 * MEBIBYTE, ge=128 * MEBIBYTE, description="Bytes of memory for each worker.")
     sandbox_cache: Limit = Field(256 * MEBIBYTE, description="Bytes of decoded objects that each worker keeps.")
@@ -324,7 +326,7 @@ def with_variable(settings: Any, given: Mapping[str, Any]) -> Callable[[str], st
 def _read_file(path: Path) -> dict[str, Any]:
     """Read a settings file. A byte order mark, which some editors write, is dropped."""
     if not path.is_file():
-        why = "is no file" if path.exists() else "does not exist"
+        why = "is not a file" if path.exists() else "does not exist"
         raise SettingsError(f"The settings file {path} {why} (--config or {CONFIG_VARIABLE}).")
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
@@ -333,7 +335,7 @@ def _read_file(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise SettingsError(f"The settings file {path} is not in UTF-8 (byte {error.start}).") from None
     except ValueError as error:
-        raise SettingsError(f"The settings file {path} is no valid TOML: {error}.") from None
+        raise SettingsError(f"The settings file {path} is not valid TOML: {error}.") from None
 
 
 def unknown_variables() -> dict[str, str | None]:

@@ -100,7 +100,7 @@ SECRET = "hunter2"
             "object_store_ttl in COATCHECK_OBJECT_STORE_TTL: Input should be a valid number",
         ),
         (["--config", "/nowhere.toml"], {}, "/nowhere.toml does not exist"),
-        (["--config", "/usr"], {}, "The settings file /usr is no file"),
+        (["--config", "/usr"], {}, "The settings file /usr is not a file"),
         (["--object-store-backend", "redis", "--redis-url", f"redis://:{SECRET}@[::1"], {}, "cannot be read"),
         (["--object-store-backend", "redis", "--redis-url", f"mysql://:{SECRET}@h"], {}, "unknown scheme"),
     ],
@@ -329,9 +329,10 @@ def test_the_help_lists_the_flags_of_preceding_toolsets(own_module: dict[str, An
 @pytest.mark.parametrize(
     ("flags", "expected"),
     [
+        (["--port", "9000"], "--host and --port require --transport streamable-http."),
         (["--toolset", "nowhere"], "There is no toolset nowhere"),
         (["--toolset", "no_module:x"], "cannot be loaded: ModuleNotFoundError"),
-        (["--toolset", "greetings_module:not_one"], "is no toolset"),
+        (["--toolset", "greetings_module:not_one"], "is not a toolset"),
         (["--toolset", "greetings_module:"], "is given as module:attribute"),
         (["--toolset", "two words:x"], "is given as module:attribute"),
         (["--toolset", "greetings_module:Inside.toolset"], "greeting: Field required"),
@@ -365,3 +366,9 @@ async def test_only_the_selected_tools_are_served():
 
 def test_serve_exits_when_its_input_ends():
     assert run("serve").returncode == 0
+
+
+def test_a_redis_url_without_the_redis_backend_is_reported():
+    done = run("serve", "--redis-url", "redis://127.0.0.1:1")
+    assert done.returncode == 0
+    assert "--redis-url has no effect with the backend memory; add --object-store-backend redis." in done.stderr

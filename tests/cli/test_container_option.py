@@ -75,10 +75,10 @@ def test_doctor_checks_the_container(folder, place):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--container", "mymodule"], "takes module:attribute, and 'mymodule' is none"),
+        (["--container", "mymodule"], "takes module:attribute, not 'mymodule'"),
         (["--container", "nowhere:x"], "cannot be loaded: ModuleNotFoundError"),
         (["--container", "mymodule:yours"], "cannot be loaded: AttributeError"),
-        (["--container", "mymodule:number"], "cannot be loaded: TypeError"),
+        (["--container", "mymodule:number"], "mymodule:number is not a coatcheck container but int: it must be"),
         (["--container", "mymodule:two"], "several coatcheck containers; name one of them: mymodule:two.first"),
         (["--container", "mymodule:mine", "--object-store-ttl", "5"], "so --object-store-ttl would have no effect"),
     ],

@@ -172,8 +172,8 @@ def test_users_see_their_own_objects_and_operators_those_of_all_users(place, run
         (["grep", "{rows}", "a.*"], 2, "The id comes last: coatcheck objects grep PATTERN ID."),
         (["query", "{rows}", ".[0]"], 2, "The id comes last: coatcheck objects query FILTER ID."),
         (["grep", "obj_1", "{rows}"], 1, "0 values"),
-        (["grep", "((", "{rows}"], 2, "is no regular expression"),
-        (["query", ".items[", "{rows}"], 2, "is no jq"),
+        (["grep", "((", "{rows}"], 2, "is not a regular expression"),
+        (["query", ".items[", "{rows}"], 2, "is not a jq filter"),
         (["query", "[range(1e9)]", "{rows}"], 1, "Stopped after"),
         (["get", "{rows}.nowhere"], 1, "nowhere"),
         (["rm", "{rows}.items"], 2, "is a part"),
@@ -356,13 +356,13 @@ def test_stats_show_a_server_s_counts_while_the_store_is_unavailable(run, monkey
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("http://user:canary@127.0.0.1:1", "does not answer"),
+        ("http://user:canary@127.0.0.1:1", "cannot be reached"),
         ("file:///etc/passwd", "--url takes"),
         ("127.0.0.1:8000", "--url takes"),
         ("http://user:canary@[::1", "--url takes"),
         ("http://127.0.0.1:canary", "--url takes"),
         ("http://:80", "--url takes"),
-        (f"http://{'a' * 70}.example", "does not answer"),
+        (f"http://{'a' * 70}.example", "cannot be reached"),
     ],
 )
 def test_an_unreachable_server_is_reported_without_its_password(url, words, run):

@@ -41,10 +41,10 @@ def test_a_command_given_as_one_string_is_split(tmp_path, before):
             "--env NOT_SET_HERE needs the variable NOT_SET_HERE, which is not set.",
         ),
         (["--env", "=x", "--", "cat"], "--env takes NAME=VALUE"),
-        (["--env", "A=b"], "--env and --cwd go with a command"),
+        (["--env", "A=b"], "--env and --cwd require a command"),
         (["--env", "A=b", "--url", "http://127.0.0.1:1/mcp"], "not both"),
         (["--auth-tokens", "tokens.txt", "--", "true"], "Over stdio there are no tokens"),
-        (["--transport", "sse", "--", "true"], "Clients of wrap connect by stdio or streamable-http"),
+        (["--transport", "sse", "--", "true"], "wrap serves its clients over stdio or streamable-http"),
     ],
 )
 def test_invalid_options_are_refused_in_one_line(arguments, message):

@@ -37,7 +37,7 @@ def test_an_invalid_value_of_each_setting_is_reported_with_its_line(setting, ref
         ("never_keep = 5", "never_keep in settings.toml, line 1: a list is expected, in a variable with commas"),
         ("object_store_options = 'x'", "object_store_options in settings.toml, line 1: a table is expected"),
         (" 'sandbox_timeout'=0\r\n", "sandbox_timeout in settings.toml, line 1: Input should be greater than 0"),
-        ("inline_limit = 1\ninline_limit = 2", "settings.toml is no valid TOML: "),
+        ("inline_limit = 1\ninline_limit = 2", "settings.toml is not valid TOML: "),
         (b"redis_prefix = '\xff'", "settings.toml is not in UTF-8 (byte 16)"),
     ],
 )

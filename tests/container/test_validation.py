@@ -182,7 +182,7 @@ def _(c):
 
 
 @mistaken_part(
-    "unknown-tool-parameter", r"tools\['report'\]: .*'titel', which is no parameter of report.*Did you mean 'title'"
+    "unknown-tool-parameter", r"tools\['report'\]: .*'titel', which is not a parameter of report.*Did you mean 'title'"
 )
 def _(c):
     c.tools.add_args(providers.Object({"report": (report, ToolConfig(custom_args={"titel": "x"}))}))

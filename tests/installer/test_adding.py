@@ -131,8 +131,8 @@ def test_a_url_with_a_secret_is_added_with_a_warning_and_shown_masked(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["cursor", "git"], "give its command behind -- or its --url"),
-        (["cursor", "git", "--url", "http://h/mcp", "--", "x"], "one of them"),
+        (["cursor", "git"], "Give the new server's command after --, or its --url"),
+        (["cursor", "git", "--url", "http://h/mcp", "--", "x"], "but not both"),
         (["cursor", "git", "--url", "h"], "URL"),
         (["cursor", "git", "--header", "A: b", "--", "x"], "--header with --url"),
         (["emacs", "git", "--", "x"], "is not known"),

@@ -132,13 +132,13 @@ def test_the_error_for_an_unrecognised_filter_has_no_suggestion(written: str) ->
     with pytest.raises(FilterError) as caught:
         run("query", ISSUES, filter=written)
     assert "Did you mean" not in str(caught.value)
-    assert type(caught.value) is not FilterError or "is no jq" in str(caught.value)
+    assert type(caught.value) is not FilterError or "is not a jq filter" in str(caught.value)
 
 
 def test_a_filter_is_checked_with_the_same_advice() -> None:
     with pytest.raises(FilterError, match=r"Did you mean: map\(\.a\) \| add$"):
         run("check_filter", 1, filter="map(.a) | sum")
-    with pytest.raises(FilterError, match="is no jq: ") as caught:
+    with pytest.raises(FilterError, match="is not a jq filter: ") as caught:
         run("check_filter", 1, filter="SELECT 1")
     assert type(caught.value) is FilterError
 
@@ -255,7 +255,7 @@ def test_a_line_anchor_on_a_text_of_many_lines_is_noted() -> None:
 def test_the_error_for_a_text_that_is_not_a_number_says_how_to_convert_it(texts: list[str], given: str) -> None:
     with pytest.raises(FilterError) as caught:
         run("query", texts, filter="map(tonumber) | add")
-    reading = str(caught.value).rpartition(": ")[2] if "no number: " in str(caught.value) else ""
+    reading = str(caught.value).rpartition(": ")[2] if "not a number: " in str(caught.value) else ""
     reading = reading or re.search(r"(?:comma|thousands|first number): (.*)$", str(caught.value))[1]  # type: ignore[index]
     assert run("query", texts, filter=f"map({reading}) | add") == given
 
@@ -292,5 +292,5 @@ def test_the_error_for_adding_a_number_to_a_text_says_how() -> None:
 
 
 def test_line_breaks_of_a_filter_are_legible_in_its_error() -> None:
-    with pytest.raises(FilterError, match=r'^The filter "\.\[\]\\n\| nosuch" is no jq'):
+    with pytest.raises(FilterError, match=r'^The filter "\.\[\]\\n\| nosuch" is not a jq filter'):
         run("query", ISSUES, filter=".[]\n| nosuch")

@@ -151,7 +151,7 @@ def test_the_same_words_as_fields_keys_strings_comments_and_variables_are_allowe
 
 
 def test_a_malformed_filter_is_an_error_with_the_position(do):
-    with pytest.raises(FilterError, match=r'"\.\[\)" is no jq: syntax error') as raised:
+    with pytest.raises(FilterError, match=r'"\.\[\)" is not a jq filter: syntax error') as raised:
         do("query", [1], filter=".[)")
     assert "\n" not in str(raised.value)
 

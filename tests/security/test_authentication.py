@@ -78,7 +78,7 @@ async def test_a_list_may_be_toml_with_several_tokens_for_a_name(tmp_path):
         ("tokens", "alice\n", "Line 1 .*sha256sum"),
         ("tokens", "# nobody\n", "is empty"),
         ("tokens", b"\xff\xfe", "no UTF-8"),
-        ("tokens.toml", "[tokens]\nalice = tok-alice-5fkq\n", "no valid TOML"),
+        ("tokens.toml", "[tokens]\nalice = tok-alice-5fkq\n", "not valid TOML"),
         ("tokens.toml", "tokens = 'tok-alice-5fkq'\n", "needs a table"),
         ("tokens.toml", "[tokens]\nalice = 'tok-alice-5fkq'\n", "has no hash for alice"),
     ],
@@ -332,7 +332,7 @@ async def test_unavailable_keys_are_not_requested_at_every_call(provider):
         ({"verifier": "nowhere"}, "module:attribute"),
         ({"verifier": "no_such_module:x"}, "ModuleNotFoundError"),
         ({"verifier": "json:nothing"}, "AttributeError"),
-        ({"verifier": "json:decoder"}, "is no verifier"),
+        ({"verifier": "json:decoder"}, "is not a verifier"),
     ],
 )
 def test_conflicting_flags_are_reported(given, expected):

@@ -153,7 +153,7 @@ class Resolver:
             if text.startswith("@@"):
                 return text[1:]
             raise ArgumentRejected(
-                f"The parameter {_quoted(place)} holds {quoted(text)}, which is no reference. {problem} "
+                f"The parameter {_quoted(place)} holds {quoted(text)}, which is not a reference. {problem} "
                 "If the text is meant literally, write it with a second @ in front."
             )
         await self._note_mentions(text, place)

@@ -24,34 +24,38 @@ _HEADER_VARIABLE = "COATCHECK_HEADER_"
 def add(
     client: Annotated[
         str,
-        typer.Argument(help="Name of the client, as for install.", metavar="CLIENT", autocompletion=complete_client),
+        typer.Argument(
+            help="Client to add it to, by its name as in coatcheck install.",
+            metavar="CLIENT",
+            autocompletion=complete_client,
+        ),
     ],
     name: Annotated[str, typer.Argument(help="Name of the new server.", metavar="NAME")],
     command: Annotated[
         list[str] | None, typer.Argument(help="The server's command and its arguments.", metavar="COMMAND")
     ] = None,
-    url: Annotated[
-        str | None, typer.Option(metavar="URL", help="The server is at this URL.", show_default=False)
-    ] = None,
+    url: Annotated[str | None, typer.Option(metavar="URL", help="URL of the new server.", show_default=False)] = None,
     env: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME=VALUE",
-            help="Variable of the command: NAME=VALUE, or NAME for one that is set here. Repeatable.",
+            help="Environment variable of the command: NAME=VALUE, or NAME to pass on your own. Repeatable.",
         ),
     ] = None,
     header: Annotated[
         list[str] | None,
-        typer.Option(metavar="'NAME: VALUE'", help="Header for the URL, 'Name: $VARIABLE'. Repeatable."),
+        typer.Option(
+            metavar="'NAME: VALUE'", help="HTTP header to send to the URL, such as 'X-Api-Key: $MY_KEY'. Repeatable."
+        ),
     ] = None,
     separate_stores: Annotated[
-        bool, typer.Option("--separate-stores", help="Keep this server's objects apart, in memory.")
+        bool, typer.Option("--separate-stores", help="Give this server a store of its own, in memory.")
     ] = False,
     inline_limit: InlineLimit = None,
     object_store_ttl: Ttl = None,
     object_tools: ObjectTools = None,
     print_only: Annotated[
-        bool, typer.Option("--print", help="Print what to paste, and the install link, and change nothing.")
+        bool, typer.Option("--print", help="Only print the entry to paste, and the install link.")
     ] = False,
     dry_run: DryRun = False,
     file: File = None,
@@ -72,7 +76,7 @@ def add(
 
     known = find_client(client)
     if not name.strip() or bool(command) == (url is not None):
-        raise SettingsError("Name the server, and give its command behind -- or its --url: one of them.")
+        raise SettingsError("Give the new server's command after --, or its --url, but not both.")
     if (env and url) or (header and not url):
         raise SettingsError("--env goes with a command, and --header with --url.")
     place = find_config_file(known, file, must_exist=False)

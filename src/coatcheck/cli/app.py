@@ -50,7 +50,7 @@ app.command(
 
 app.command(short_help="Wrap the servers that an MCP client has.")(install)
 app.command(short_help="Remove coatcheck from a client's configuration.")(uninstall)
-app.command(short_help="Show the servers of clients, which are wrapped, and where you are signed in.")(status)
+app.command(short_help="Show each client's servers, which of them are wrapped, and your sign-ins.")(status)
 app.command(short_help="Add a server to a client, wrapped from the start.")(add)
 app.command(short_help="Sign in at a server that requires OAuth.")(login)
 app.command(short_help="Forget the sign-in at a server.")(logout)
@@ -72,18 +72,18 @@ def serve(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="Toolset to serve: an installed one's name, or module:attribute. Repeatable.",
+            help="Toolset to serve: name of an installed one, or module:attribute. Repeatable.",
             is_eager=True,  # so that a later --help can use it
         ),
     ] = None,
     tool: Annotated[
         list[str] | None,
         typer.Option(
-            "--tool", "--tools", metavar="NAMES", help="Serve these tools only: names, with commas. Repeatable."
+            "--tool", "--tools", metavar="NAMES", help="Serve only these tools: names separated by commas. Repeatable."
         ),
     ] = None,
     list_tools: Annotated[
-        bool, typer.Option("--list-tools", help="Print the names of the tools, each with its first sentence, and end.")
+        bool, typer.Option("--list-tools", help="Print the names of the tools, each with its first sentence, and exit.")
     ] = False,
     verbose: Verbose = False,
     *,
@@ -92,7 +92,8 @@ def serve(
 ) -> None:
     """Serve the object tools and the tools of toolsets over stdio, streamable HTTP or SSE.
 
-    The settings of a toolset are flags too: --api-key for its field api_key. "serve --toolset NAME --help" lists them.
+    A toolset's settings are flags as well, such as --api-key for its field api_key. "serve --toolset NAME --help" lists
+    them.
     """
     from coatcheck.cli.logs import configure_logging
     from coatcheck.cli.serve import list_tools_of, run_serve
@@ -113,7 +114,9 @@ def serve(
 
 app.add_typer(deepset, name="deepset", short_help="Run a simulated deepset platform.")
 app.add_typer(objects, name="objects", short_help="Look at stored objects: ls, show, get, grep, query, put, rm.")
-app.command(cls=SettingsCommand, short_help="Show what the store holds, and what a running server has counted.")(stats)
+app.command(
+    cls=SettingsCommand, short_help="Show the savings, the store's contents, and the metrics of a running server."
+)(stats)
 
 
 @app.command(cls=SettingsCommand, short_help="Check settings, wiring, store and sandbox, and show the container.")
@@ -134,7 +137,7 @@ def doctor(
     raise typer.Exit(run_doctor(settings, mermaid=mermaid))
 
 
-@app.command(short_help="Show the effect on a small included server.")
+@app.command(short_help="Show what a model reads from a small included server, without and with coatcheck.")
 def demo() -> None:
     """Call a small included server directly and through coatcheck, and print what a model reads of both."""
     from coatcheck.cli.demo import run_demo

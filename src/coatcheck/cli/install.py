@@ -32,7 +32,7 @@ All = Annotated[bool, typer.Option("--all", help="All clients on this machine.")
 Servers = Annotated[
     list[str] | None, typer.Option("--server", metavar="NAME", help="This server only. Repeatable.", show_default=False)
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")]
 File = Annotated[
     Path | None,
     typer.Option("--file", metavar="FILE", help="The client's file; by default the user's own.", show_default=False),
@@ -55,7 +55,7 @@ ObjectTools = Annotated[
         show_default=False,
     ),
 ]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 
 def install(
@@ -66,7 +66,7 @@ def install(
         bool,
         typer.Option(
             "--separate-stores",
-            help="Let each server keep its objects to itself, in memory. By default they share one file, so that a "
+            help="Give each server a store of its own, in memory. By default they share one file, so that a "
             "result of one goes into tools of another and outlives a restart.",
         ),
     ] = False,
@@ -262,7 +262,7 @@ def status(
         bool,
         typer.Option(
             "--check",
-            help="Start each wrapped server that is not disabled, and those behind a gateway, to see whether it does.",
+            help="Test whether each wrapped server that is not disabled starts, also those behind a gateway.",
         ),
     ] = False,
     file: File = None,

@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 TRANSPORT, AUTHENTICATION = "Transport", "Authentication (HTTP)"
 TRANSPORTS = ("stdio", "streamable-http", "sse")
+LOOPBACK, DEFAULT_PORT = "127.0.0.1", 8000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +45,13 @@ class Listening:
         if self.transport not in TRANSPORTS:
             raise SettingsError(f'There is no transport "{self.transport}"; there are: {", ".join(TRANSPORTS)}.')
         if self.stateless and self.transport != "streamable-http":
-            raise SettingsError("--stateless goes with --transport streamable-http.")
+            raise SettingsError("--stateless requires --transport streamable-http.")
         if self.transport == "stdio":
+            if (self.host, self.port) != (LOOPBACK, DEFAULT_PORT):
+                raise SettingsError("--host and --port require --transport streamable-http.")
             if self.authenticated:
                 raise SettingsError(
-                    "Over stdio there are no tokens: --auth… and keys from the Authorization header go with "
+                    "Over stdio there are no tokens: --auth… and keys from the Authorization header require "
                     "--transport streamable-http."
                 )
             return
@@ -69,11 +72,11 @@ class ListenFlags:
     """The options as they were given."""
 
     transport: str = "stdio"
-    host: Annotated[str, _transport_option(metavar="ADDRESS", help="Address to listen on (HTTP).")] = "127.0.0.1"
+    host: Annotated[str, _transport_option(metavar="ADDRESS", help="Address to listen on (HTTP).")] = LOOPBACK
     port: Annotated[
         int,
         _transport_option(metavar="NUMBER", help="Port to listen on (HTTP).", min=0, max=65535),
-    ] = 8000
+    ] = DEFAULT_PORT
     stateless: bool = False
     unprotected: Annotated[
         bool,
@@ -86,7 +89,7 @@ class ListenFlags:
     auth_tokens: Annotated[
         Path | None,
         _auth_option(
-            metavar="FILE", help="Accept the bearer tokens in this list: lines of a name and the token's SHA-256."
+            metavar="FILE", help="Accept the bearer tokens of this list; each line has a name and a token's SHA-256."
         ),
     ] = None
     auth_jwks: Annotated[

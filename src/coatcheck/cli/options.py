@@ -28,7 +28,7 @@ Config = Annotated[
     Path | None,
     typer.Option("--config", metavar="FILE", help="Settings file (TOML). [env: COATCHECK_CONFIG]", show_default=False),
 ]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log to stderr what happens.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens, to stderr.")]
 
 
 class WrongUsage(typer.BadParameter):
@@ -61,6 +61,11 @@ def make_settings(flags: SettingsFlags) -> "Settings":
     if "log_format" in flags.given:  # a command that writes logs
         write_logs_as(settings.log_format)
     redis_url = flags.given.get("redis_url")
+    if redis_url is not None and settings.object_store_backend in {"memory", "sqlite"}:
+        announce(
+            f"--redis-url has no effect with the backend {settings.object_store_backend}; "
+            "add --object-store-backend redis."
+        )
     if redis_url is not None and has_password(redis_url):
         announce(
             "the password in --redis-url can be read in the process list; "

@@ -235,7 +235,7 @@ def _metavar(name: str, annotation: Any) -> str:
     if kind is bool:
         return ""
     if kind is list:
-        return " PATTERN=NUMBER" if name == "tool_limits" else " PATTERN"
+        return {"tool_limits": " PATTERN=NUMBER", "object_tools": " NAMES"}.get(name, " PATTERN")
     if get_origin(annotation) is Literal:
         return " " + "|".join(get_args(annotation))
     return next((f" {shown}" for word, shown in _METAVARS.items() if word in str(annotation)), " TEXT")

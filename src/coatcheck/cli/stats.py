@@ -45,7 +45,7 @@ def stats(
     *,
     settings: SettingsFlags,
 ) -> None:
-    """Show what previews kept out of contexts, what the store holds and what a running server has counted.
+    """Show how much text previews saved, what the store holds, and what a running server has counted.
 
     The figures are those of all servers, processes and namespaces that share the store; those of previews go back 90
     days. A store in memory is visible only to its own server: name that one with --url. With --url, an error of the
@@ -239,7 +239,9 @@ def _scrape(url: str) -> list[tuple[str, dict[str, str], float]]:
     try:
         answer = httpx2.get(address, timeout=10.0)
     except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as error:
-        raise CoatcheckError(f"{redact_url(address)} does not answer: {type(error).__name__}.") from None
+        raise CoatcheckError(
+            f"{redact_url(address)} cannot be reached ({type(error).__name__}). Check the URL and the server."
+        ) from None
     if answer.status_code != httpx2.codes.OK:
         in_words = answer.headers.get("content-type", "").startswith("text/plain")
         words = quoted(answer.text.strip(), 200) if in_words else ""

@@ -47,9 +47,9 @@ class UpstreamFlags:
         """
         if self.url is None:
             if self.sse or self.headers or self.token_variable or self.ca_file:
-                raise SettingsError("--sse, --header, --token-variable and --ca-file go with --url.")
+                raise SettingsError("--sse, --header, --token-variable and --ca-file require --url.")
             if self.oauth == "required" and self.command:
-                raise SettingsError("--oauth goes with --url or --servers.")
+                raise SettingsError("--oauth requires --url or --servers.")
             return self._command()
         if self.command or self.env or self.cwd:
             raise SettingsError(
@@ -64,7 +64,7 @@ class UpstreamFlags:
     def _command(self) -> CommandTarget | None:
         if not self.command:
             if self.env or self.cwd:
-                raise SettingsError("--env and --cwd go with a command, behind --.")
+                raise SettingsError("--env and --cwd require a command, after --.")
             return None
         words = tuple(self.command)
         if len(words) == 1 and " " in words[0]:
@@ -104,9 +104,9 @@ def read_variable(given: str) -> tuple[str, str]:
     """Parse ``NAME=VALUE``, or ``NAME`` for the variable of that name; the value may contain variables."""
     name, separator, value = given.partition("=")
     if not _VARIABLE_NAME.fullmatch(name):
-        raise SettingsError("--env takes NAME=VALUE, or NAME for a variable that is set here.")
+        raise SettingsError("--env takes NAME=VALUE, or NAME to pass on a variable of this environment.")
     if separator and _SECRET_NAMES.search(name) and _VARIABLE.search(value) is None:
-        announce(f"the value of --env {name} shows in the process list; set the variable and write --env {name}.")
+        announce(f"the value of --env {name} is visible in the process list; set the variable and write --env {name}.")
     return name, _expand(value if separator else f"${name}", f"--env {name}")
 
 
@@ -134,7 +134,7 @@ def read_header(given: str) -> tuple[str, str]:
     value = value.strip()
     if _VARIABLE.search(value) is None and (_SECRET_NAMES.search(name) or _LONG_WORD.search(value)):
         announce(
-            f"the value of the header {excerpt(name)} shows in the process list; put it into a variable "
+            f"the value of the header {excerpt(name)} is visible in the process list; put it into a variable "
             f"and write --header '{excerpt(name)}: $VARIABLE'."
         )
     return name.strip(), _expand(value, f"The header {excerpt(name)}")

@@ -35,7 +35,7 @@ def wrap(
         list[str] | None,
         typer.Option(
             metavar="NAME=VALUE",
-            help="Variable of the command: NAME=VALUE, or NAME for one that is set here. Repeatable.",
+            help="Environment variable of the command: NAME=VALUE, or NAME to pass on your own. Repeatable.",
             rich_help_panel=UPSTREAM,
         ),
     ] = None,
@@ -46,18 +46,20 @@ def wrap(
         str | None, typer.Option(metavar="URL", help="Wrap the server at this URL.", rich_help_panel=UPSTREAM)
     ] = None,
     sse: Annotated[
-        bool, typer.Option("--sse", help="The URL is one of HTTP+SSE, the older transport.", rich_help_panel=UPSTREAM)
+        bool, typer.Option("--sse", help="The URL uses the older HTTP+SSE transport.", rich_help_panel=UPSTREAM)
     ] = False,
     header: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="'NAME: VALUE'", help="Header for the URL, 'Name: $VARIABLE'. Repeatable.", rich_help_panel=UPSTREAM
+            metavar="'NAME: VALUE'",
+            help="HTTP header to send to the URL, such as 'X-Api-Key: $MY_KEY'. Repeatable.",
+            rich_help_panel=UPSTREAM,
         ),
     ] = None,
     token_variable: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="Name of the variable that holds a bearer token for the URL.", rich_help_panel=UPSTREAM
+            metavar="NAME", help="Environment variable that holds a bearer token for the URL.", rich_help_panel=UPSTREAM
         ),
     ] = None,
     ca_file: Annotated[
@@ -68,7 +70,7 @@ def wrap(
         bool | None,
         typer.Option(
             "--oauth/--no-oauth",
-            help="Sign in to the URL in the browser. Over stdio, by default where the server offers it.",
+            help="Sign in to the URL in the browser. The default over stdio, if the server offers it.",
             rich_help_panel=UPSTREAM,
             show_default=False,
         ),
@@ -77,7 +79,7 @@ def wrap(
         list[Path] | None,
         typer.Option(
             metavar="FILE",
-            help="File of servers to wrap together, as clients have it: JSON with mcpServers. Repeatable.",
+            help="File with servers to wrap together, in the format of MCP clients: JSON with mcpServers. Repeatable.",
             rich_help_panel=UPSTREAM,
         ),
     ] = None,
@@ -108,7 +110,7 @@ def wrap(
     over_stdio = listen.transport == "stdio"
     if listen.transport not in {"stdio", "streamable-http"}:
         raise SettingsError(
-            f'Clients of wrap connect by stdio or streamable-http, not by "{excerpt(listen.transport)}".'
+            f'wrap serves its clients over stdio or streamable-http, not "{excerpt(listen.transport)}".'
         )
     _check_settings_file(settings.config)
     sign_in: OAuthUse = "required" if oauth else "offered" if oauth is None and over_stdio else "never"

@@ -57,7 +57,7 @@ def decode_result(metadata: Metadata, payload: bytes | memoryview) -> dict[str, 
 
 def _as_result(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise ValueError("This object says that it is a tool result, and is none.")  # noqa: TRY004 - bad bytes
+        raise ValueError("This object says that it is a tool result, but it is not one.")  # noqa: TRY004 - bad bytes
     return value
 
 

@@ -176,7 +176,7 @@ def _metadata(line: bytes) -> Metadata:
     try:
         metadata = _from_facts(orjson.loads(line))
     except (orjson.JSONDecodeError, TypeError, KeyError) as error:
-        raise ObjectUnreadable("These bytes were not stored by coatcheck: their first line is no metadata.") from error
+        raise ObjectUnreadable("These bytes were not stored by coatcheck: their first line is not metadata.") from error
     if _is_sound(metadata):
         return metadata
     if metadata.version not in _VERSIONS:
@@ -184,7 +184,7 @@ def _metadata(line: bytes) -> Metadata:
             f"This object was stored in format {metadata.version}; "
             f"this version of coatcheck reads {FORMAT_VERSION} to {CODED_VERSION}."
         )
-    raise ObjectUnreadable("These bytes were not stored by coatcheck: their first line is no metadata.")
+    raise ObjectUnreadable("These bytes were not stored by coatcheck: their first line is not metadata.")
 
 
 def _is_sound(metadata: Metadata) -> bool:

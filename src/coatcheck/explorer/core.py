@@ -240,7 +240,7 @@ class ExplorerCore:
         parts = {MAIN: target}
         for name, reference in others.items():
             if _VARIABLE.fullmatch(name) is None:
-                raise ArgumentRejected(f'with: "{excerpt(name)}" is no name for a variable; use letters, as in $b.')
+                raise ArgumentRejected(f'with: "{excerpt(name)}" is not a name for a variable; use letters, as in $b.')
             parts[name] = reference
         pieces: list[bytes] = []
         for name, reference in parts.items():

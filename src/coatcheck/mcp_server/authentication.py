@@ -175,7 +175,7 @@ def _toml_pairs(path: Path, text: str) -> list[tuple[str, str]]:
     try:
         table = tomllib.loads(text).get("tokens", {})
     except tomllib.TOMLDecodeError:  # its message may quote the file
-        raise SettingsError(f"The list of tokens {path} is no valid TOML.") from None
+        raise SettingsError(f"The list of tokens {path} is not valid TOML.") from None
     if not isinstance(table, dict):
         raise SettingsError(f'The list of tokens {path} needs a table: [tokens], then lines name = "hash".')
     return [
@@ -200,7 +200,7 @@ def load_verifier(name: str) -> TokenVerifier:
         logger.debug("--auth %s failed", name, exc_info=True)
         raise SettingsError(f"The verifier {excerpt(name)} cannot be loaded: {type(error).__name__}.") from None
     if not callable(getattr(found, "verify_token", None)):
-        raise SettingsError(f"{excerpt(name)} is no verifier: it has no verify_token(token).")
+        raise SettingsError(f"{excerpt(name)} is not a verifier: it has no verify_token(token).")
     verifier: TokenVerifier = found
     return verifier
 

@@ -97,7 +97,7 @@ def _refuse_other_notation(text: str) -> None:
             f"{excerpt(filter_, 2 * EXACT)}"
         )
     if meant:
-        raise ReferenceSyntaxError(f'"{excerpt(text)}" is no path. Did you mean: {excerpt(meant, 2 * EXACT)}')
+        raise ReferenceSyntaxError(f'"{excerpt(text)}" is not a path. Did you mean: {excerpt(meant, 2 * EXACT)}')
 
 
 def parse_reference(text: str) -> Reference | None:

@@ -205,7 +205,7 @@ def _check_names(func: Tool, names: Collection[str], said_by: str) -> None:
             close = difflib.get_close_matches(name, known, n=1)
             meant = f" Did you mean {close[0]!r}?" if close else ""
             raise SettingsError(
-                f"{said_by} names {excerpt(name)!r}, which is no parameter of {spec.name}().{meant} "
+                f"{said_by} names {excerpt(name)!r}, which is not a parameter of {spec.name}().{meant} "
                 f"Its parameters are: {', '.join(known) or 'none'}."
             )
 

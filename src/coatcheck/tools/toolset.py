@@ -133,10 +133,10 @@ def load_toolset(name: str) -> Toolset:
     except Exception as error:
         raise SettingsError(
             f"The toolset {excerpt(name)} cannot be loaded: {type(error).__name__}: {excerpt(str(error), 200)}. "
-            "Check that its package is installed in this environment."
+            "Check the name, and that its package is installed in this environment."
         ) from error
     if not isinstance(loaded, Toolset):
-        raise SettingsError(f"{excerpt(point.value)} is no toolset: it must be a coatcheck.toolsets.Toolset.")
+        raise SettingsError(f"{excerpt(point.value)} is not a toolset: it must be a coatcheck.toolsets.Toolset.")
     return loaded
 
 

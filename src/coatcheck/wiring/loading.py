@@ -21,11 +21,13 @@ def load_container(place: str) -> Container:
     """
     module, _, path = place.partition(":")
     if not module or not path:
-        raise SettingsError(f"--container takes module:attribute, and {excerpt(place)!r} is none.")
+        raise SettingsError(f"--container takes module:attribute, not {excerpt(place)!r}.")
     try:
         found: Any = import_module(module)
         for name in path.split("."):
             found = getattr(found, name)
+        if not callable(found):
+            return _find_coatcheck(found, place)
         if isinstance(found, providers.Provider) or not isinstance(found, containers.DynamicContainer):
             found = found()
     except Exception as error:
@@ -50,6 +52,6 @@ def _find_coatcheck(found: Any, place: str) -> Container:
             places = ", ".join(f"{place}.{name}" for name in sorted(nested))
             raise SettingsError(f"{excerpt(place)} has several coatcheck containers; name one of them: {places}.")
     raise SettingsError(
-        f"{excerpt(place)} is no coatcheck container but {type(found).__name__}: it must be a "
+        f"{excerpt(place)} is not a coatcheck container but {type(found).__name__}: it must be a "
         "coatcheck.Container(…), or a container that has one in it."
     )

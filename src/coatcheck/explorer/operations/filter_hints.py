@@ -48,7 +48,7 @@ def _hint_for_number(text: str) -> str:
         return ' With commas between thousands: gsub(","; "") | tonumber'
     if re.search(r"\d", text):
         return ' For its first number: capture("(?<n>-?[0-9]+([.][0-9]+)?)").n | tonumber'
-    return " To pass over what is no number: tonumber?"
+    return " To skip what is not a number: tonumber?"
 
 
 def items_hint(message: str, value: Any) -> str:
@@ -60,7 +60,7 @@ def items_hint(message: str, value: Any) -> str:
 def failure_hint(message: str) -> str:
     """Suggest a correction if a filter fails on the value."""
     if message.startswith(("Cannot iterate over null", "Cannot iterate over string")):
-        return " Look at the structure first, with a path or `keys`; `.[]?` passes over what is no list."
+        return " Look at the structure first, with a path or `keys`; `.[]?` skips what is not a list."
     if message.startswith("Cannot index"):
         return " Look at the structure first, with a path or `keys`."
     if message.startswith(("number (", "string (")) and "cannot be added" in message:

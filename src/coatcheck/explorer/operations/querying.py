@@ -268,11 +268,13 @@ def _compile(program: str, prelude: str = "") -> Any:
     except ValueError as error:
         meant = repair(program, _compiles)
         if meant:
-            raise FilterError(f'The filter "{_on_one_line(program)}" is no jq. Did you mean: {meant}') from None
+            raise FilterError(
+                f'The filter "{_on_one_line(program)}" is not a jq filter. Did you mean: {meant}'
+            ) from None
         message = (None if prelude else _compile_error(program)) or str(error)
         hint = compile_hint(program, message)
         jq_message = excerpt(_clean_jq_message(message), MESSAGE_CHARACTERS)
-        raise _NotJq(f'The filter "{_on_one_line(program)}" is no jq: {jq_message}.', hint) from None
+        raise _NotJq(f'The filter "{_on_one_line(program)}" is not a jq filter: {jq_message}.', hint) from None
 
 
 def _on_one_line(program: str) -> str:

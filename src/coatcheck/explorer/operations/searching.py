@@ -40,7 +40,7 @@ def compile_pattern(pattern: str, *, case_sensitive: bool) -> re.Pattern[str]:
     except re.error as error:
         where = "" if error.pos is None else f" at character {error.pos + 1}"
         raise PatternError(
-            f'The pattern "{excerpt(pattern)}" is no regular expression: {error.msg}{where}. {_advice_on(pattern)}'
+            f'The pattern "{excerpt(pattern)}" is not a regular expression: {error.msg}{where}. {_advice_on(pattern)}'
         ) from None
     except (RecursionError, OverflowError):
         raise PatternError(

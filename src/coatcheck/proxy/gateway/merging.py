@@ -192,7 +192,7 @@ def result_of(upstream: Upstream, message: Message, answer: Message) -> dict[str
         refused.error = error
         raise refused
     if not isinstance(result, dict):
-        raise UpstreamError(f'The server "{upstream.name}" answered with something that is no result.')
+        raise UpstreamError(f'The server "{upstream.name}" answered with something that is not a result.')
     result = with_joined_tasks(upstream.name, result)
     if stateless and not upstream.stateless and message["method"] in {*LISTS, "resources/read"}:
         return {**NOT_CACHED, **result}

@@ -59,7 +59,9 @@ class UrlTarget:
         except (ValueError, httpx2.InvalidURL):  # not shown: it may contain a password, and cannot be split into parts
             raise UpstreamError("The URL is malformed; it begins with https://HOST or http://HOST:PORT.") from None
         if not is_url:
-            raise UpstreamError(f'"{excerpt(self.name)}" is no URL of a server; it begins with https:// or http://.')
+            raise UpstreamError(
+                f'"{excerpt(self.name)}" is not the URL of a server; it must begin with https:// or http://.'
+            )
         if self.ca_file is not None and not self.ca_file.is_file():
             raise UpstreamError(f"The file of certificates {self.ca_file} does not exist.")
 

@@ -95,7 +95,7 @@ class IntegrationsApi(Api):
         if isinstance(answer, dict):
             answer = answer.get("integrations", answer.get("data", []))
         if not isinstance(answer, list):
-            raise UnexpectedAnswer("The platform's answer is no list of integrations")
+            raise UnexpectedAnswer("The platform's answer is not a list of integrations")
         return [_integration(each) for each in answer]
 
     async def get(self, provider: str) -> Integration:

@@ -111,7 +111,7 @@ def page(request: Request, items: Sequence[Mapping[str, Any]], field: str | None
     if field is not None and given is not None:
         places = [place for place, item in enumerate(items) if str(item.get(field)) == given]
         if not places:
-            raise ApiFault(400, f"{cursor} is no cursor of this list.")
+            raise ApiFault(400, f"{cursor} is not a cursor of this list.")
         begin = places[0] + 1
     return {"data": items[begin : begin + limit], "has_more": begin + limit < len(items), "total": len(items)}
 

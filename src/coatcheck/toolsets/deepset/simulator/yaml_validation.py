@@ -32,7 +32,7 @@ def check_configuration(text: str, kind: Kind) -> Mapping[str, Any]:
     except (yaml.YAMLError, ValueError, RecursionError):
         raise ApiFault(422, "The YAML cannot be parsed.") from None
     if not isinstance(parsed, dict):
-        raise ApiFault(400, "The configuration is not valid.", [_fault("schema", "It is no mapping.", "")])
+        raise ApiFault(400, "The configuration is not valid.", [_fault("schema", "It is not a mapping.", "")])
     faults = [*_faults(parsed, kind)]
     if faults:
         raise ApiFault(400, "The configuration is not valid.", faults)
