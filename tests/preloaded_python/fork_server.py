@@ -16,9 +16,11 @@ from pathlib import Path
 import httpx2
 from default_certificates import share_default_ssl_context
 
+from coatcheck.cli.app import COMMANDS
+
 IMPORTED = (
     "anyio._backends._asyncio",
-    "coatcheck.cli.app",
+    *(f"coatcheck.cli.{module}" for module, _ in COMMANDS.values()),
     "coatcheck.cli.wrap_http",
     "coatcheck.containers",
     "coatcheck.mcp_server.attach",

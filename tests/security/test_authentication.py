@@ -14,7 +14,7 @@ import anyio
 import jwt
 import pytest
 
-from coatcheck.cli.serve import Listening
+from coatcheck.cli.listen_options import Listening
 from coatcheck.errors import SettingsError
 from coatcheck.mcp_server.authentication import TokenList, load_verifier, open_authentication
 from coatcheck.mcp_server.jwt_verifier import FETCH_AGAIN_AFTER, KEYS_KEPT, JwtVerifier, KeySource

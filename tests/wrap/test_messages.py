@@ -2,6 +2,7 @@ import subprocess
 import sys
 
 from coatcheck.calls.host_profiles import CLIENT_INFO
+from coatcheck.cli.app import COMMANDS
 from coatcheck.proxy.front.sessionless_requests import application_of
 from coatcheck.proxy.jsonrpc import parse
 
@@ -18,13 +19,21 @@ def test_the_server_starts_before_anything_slow_is_imported():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"[]\n"
     # Nor before the client's handshake is forwarded and answered.
     slow -= {"typer", "asyncio", "orjson"}
-    code = f"import sys, coatcheck.cli.app, coatcheck.cli.wrap_runner; print(sorted({slow} & sys.modules.keys()))"
+    code = f"import sys, coatcheck.cli.wrap, coatcheck.cli.wrap_runner; print(sorted({slow} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"[]\n"
 
 
-def test_the_command_line_loads_no_event_loop():
-    code = "import sys, coatcheck.cli.app; print(sorted({'asyncio', 'anyio', 'ssl'} & sys.modules.keys()))"
+def test_the_command_line_loads_no_event_loop_and_of_the_commands_only_the_one_that_is_used():
+    modules = [f"coatcheck.cli.{module}" for module, _ in COMMANDS.values()]
+    code = f"import sys, {', '.join(modules)}; print(sorted({{'asyncio', 'anyio', 'ssl'}} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"[]\n"
+    for arguments, loaded in (["--help"], []), (["logout", "--help"], ["coatcheck.cli.login"]):
+        code = (
+            "import atexit, sys; from coatcheck.cli.app import app; "
+            f"atexit.register(lambda: print(sorted({set(modules)} & sys.modules.keys()))); app({arguments})"
+        )
+        output = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout
+        assert output.splitlines()[-1] == str(loaded)
 
 
 def test_the_remembered_client_information_is_bounded():

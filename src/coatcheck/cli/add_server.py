@@ -18,9 +18,12 @@ from coatcheck.cli.install import (
 from coatcheck.cli.logs import announce
 from coatcheck.errors import SettingsError
 
+app = typer.Typer(rich_markup_mode=None)
+
 _HEADER_VARIABLE = "COATCHECK_HEADER_"
 
 
+@app.command()
 def add(
     client: Annotated[
         str,

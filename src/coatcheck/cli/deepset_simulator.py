@@ -11,17 +11,19 @@ from coatcheck.errors import SettingsError, excerpt
 if TYPE_CHECKING:
     from coatcheck.toolsets.deepset.simulator import SimulatedPlatform
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(rich_markup_mode=None)
+_deepset = typer.Typer(no_args_is_help=True)
+app.add_typer(_deepset, name="deepset")
 
 FEWEST_SHUTDOWN_SECONDS = 1
 
 
-@app.callback()
+@_deepset.callback()
 def deepset() -> None:
     """Work with the deepset toolset: its tools are served by "coatcheck serve --toolset deepset"."""
 
 
-@app.command(short_help="Run a simulated deepset platform.")
+@_deepset.command(short_help="Run a simulated deepset platform.")
 def simulate(
     host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[

@@ -14,6 +14,8 @@ from coatcheck.errors import CoatcheckError, SettingsError, excerpt
 if TYPE_CHECKING:
     from coatcheck.installer import ConfigFile, Plan, ServerState
 
+app = typer.Typer(rich_markup_mode=None)
+
 _CLIENTS = "claude-desktop, claude-code, cursor, vscode, windsurf, codex or gemini-cli"
 
 
@@ -58,6 +60,7 @@ ObjectTools = Annotated[
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 
+@app.command()
 def install(
     client: ClientName = None,
     every: All = False,
@@ -143,6 +146,7 @@ def wrap_options(*, object_tools: str | None, **given: float | None) -> list[str
     return words
 
 
+@app.command()
 def uninstall(
     client: ClientName = None,
     every: All = False,
@@ -253,6 +257,7 @@ def _difference(plan: "Plan") -> str:
     return show_changes(plan.trees, plan.edits, plan.file.client, str(plan.file.path))
 
 
+@app.command()
 def status(
     client: Annotated[
         str | None,

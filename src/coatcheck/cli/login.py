@@ -13,12 +13,15 @@ if TYPE_CHECKING:
     from coatcheck.proxy.upstreams.oauth import OAuth
     from coatcheck.proxy.upstreams.token_storage import SignIn, TokenStorage
 
+app = typer.Typer(rich_markup_mode=None)
+
 Url = Annotated[str, typer.Argument(help="The server's URL, as in wrap --url.", metavar="URL")]
 CaFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Certificates to trust for the URL (PEM).", show_default=False)
 ]
 
 
+@app.command()
 def login(
     url: Url,
     browser: Annotated[
@@ -84,6 +87,7 @@ async def _probe(auth: "OAuth", url: str, ca_file: Path | None) -> bool:
     return sent_token
 
 
+@app.command()
 def logout(url: Url) -> None:
     """Forget the sign-in at a server, and revoke its tokens where the server offers that."""
     import asyncio

@@ -20,11 +20,13 @@ NOT_FOUND, USAGE = 1, 2
 
 _over_a_store = settings_options("object_store_backend", "redis_url", "sqlite_path", "redis_prefix")
 
-app = typer.Typer(
+_objects = typer.Typer(
     help="Look at stored objects, in the file or the Redis where servers keep them.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app = typer.Typer(rich_markup_mode=None)
+app.add_typer(_objects, name="objects")
 
 Namespace = Annotated[
     str | None,
@@ -42,7 +44,7 @@ Target = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-@app.command(cls=SettingsCommand, short_help="List objects, newest first.")
+@_objects.command(cls=SettingsCommand, short_help="List objects, newest first.")
 @_over_a_store
 def ls(
     namespace: Namespace = None,
@@ -102,7 +104,7 @@ def ls(
     )
 
 
-@app.command(cls=SettingsCommand, short_help="Show what an object is: its structure and samples.")
+@_objects.command(cls=SettingsCommand, short_help="Show what an object is: its structure and samples.")
 @_over_a_store
 def show(
     target: Target,
@@ -115,7 +117,7 @@ def show(
         print_data(explorer.preview(target) + "\n")
 
 
-@app.command(cls=SettingsCommand, short_help="Print a value, raw and whole.")
+@_objects.command(cls=SettingsCommand, short_help="Print a value, raw and whole.")
 @_over_a_store
 def get(
     target: Target,
@@ -134,7 +136,7 @@ def get(
             print_data(explorer.resolve(target, as_text=True))
 
 
-@app.command(cls=SettingsCommand, short_help="Find a regular expression in an object.")
+@_objects.command(cls=SettingsCommand, short_help="Find a regular expression in an object.")
 @_over_a_store
 def grep(
     pattern: Annotated[str, typer.Argument(help="A regular expression.", metavar="PATTERN")],
@@ -162,7 +164,7 @@ def grep(
     print_data(answer.text + "\n")
 
 
-@app.command(cls=SettingsCommand, short_help="Run a jq filter on an object.")
+@_objects.command(cls=SettingsCommand, short_help="Run a jq filter on an object.")
 @_over_a_store
 def query(
     filter: Annotated[str, typer.Argument(help="A jq filter.", metavar="FILTER")],  # noqa: A002
@@ -180,7 +182,7 @@ def query(
     print_data((answer.payload or b"") + b"\n")
 
 
-@app.command(cls=SettingsCommand, short_help="Store a file.")
+@_objects.command(cls=SettingsCommand, short_help="Store a file.")
 @_over_a_store
 def put(
     file: Annotated[Path, typer.Argument(help="The file; - for standard input.", metavar="FILE")],
@@ -204,7 +206,7 @@ def put(
         print_data(f"@{explorer.store.put(value, tool='coatcheck objects put')}\n")
 
 
-@app.command(cls=SettingsCommand, short_help="Remove objects.")
+@_objects.command(cls=SettingsCommand, short_help="Remove objects.")
 @_over_a_store
 def rm(
     targets: Annotated[list[str], typer.Argument(help="Ids, with or without @.", metavar="ID")],

@@ -11,7 +11,7 @@ import typer
 from coatcheck.cli.objects import opened
 from coatcheck.cli.options import SettingsFlags, make_settings, store_location
 from coatcheck.cli.printing import print_data, print_message, print_table
-from coatcheck.cli.settings_options import settings_options
+from coatcheck.cli.settings_options import SettingsCommand, settings_options
 from coatcheck.errors import counted, quoted_name
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from coatcheck.store.inventory import HeldObject
     from coatcheck.store.savings import Saving
+
+app = typer.Typer(rich_markup_mode=None)
 
 METRICS = "/metrics"
 MOST_DAYS_SHOWN, MOST_TOOLS_SHOWN = 14, 20
@@ -32,6 +34,7 @@ GATEWAY, BETWEEN = "coatcheck", "__"
 Figures = dict[str, Any]
 
 
+@app.command(cls=SettingsCommand)
 @settings_options("object_store_backend", "redis_url", "sqlite_path", "redis_prefix")
 def stats(
     url: Annotated[

@@ -8,7 +8,7 @@ import typer
 
 from coatcheck.cli.listen_options import ListenFlags, listen_options
 from coatcheck.cli.options import SettingsFlags, Verbose, WrongUsage
-from coatcheck.cli.settings_options import settings_options
+from coatcheck.cli.settings_options import SettingsCommand, settings_options
 from coatcheck.errors import SettingsError, excerpt
 
 if TYPE_CHECKING:
@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from coatcheck.cli.upstream_options import OAuthUse
     from coatcheck.proxy.upstreams.base import UpstreamConnection
 
+app = typer.Typer(rich_markup_mode=None)
+
 UPSTREAM = "Server to wrap"
 
 
+@app.command(cls=SettingsCommand, context_settings={"allow_interspersed_args": False})
 @settings_options(container=True)
 @listen_options(
     transports="How clients connect: stdio or streamable-http.",
