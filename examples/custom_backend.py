@@ -65,4 +65,6 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:  # noqa: PLR2004  # the script and the folder
+        sys.exit("Usage: python examples/custom_backend.py FOLDER")
     main(Path(sys.argv[1]))

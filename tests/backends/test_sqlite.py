@@ -376,7 +376,7 @@ def test_a_file_of_another_program_is_refused_and_unchanged(tmp_path):
         before = path.read_bytes()
         for _ in range(2):
             backend = SQLiteBackend(path)
-            with pytest.raises(SQLiteUnavailable, match="did not make") as refused:
+            with pytest.raises(SQLiteUnavailable, match="did not create") as refused:
                 backend.set("a", b"1", None)
             assert refused.value.kind == "foreign"
         assert path.read_bytes() == before

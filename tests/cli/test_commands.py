@@ -270,7 +270,7 @@ def test_an_address_that_is_reachable_from_outside_needs_an_explicit_flag():
 )
 def test_tokens_over_plain_http_cause_a_warning(host, authenticated, warned, caplog):
     warn_of_open_tokens(Listening("sse", host, 8000, authenticated=authenticated, unprotected=True))
-    assert ("speaks TLS in front of 0.0.0.0" in caplog.text) is warned
+    assert ("put a TLS proxy in front of 0.0.0.0" in caplog.text) is warned
 
 
 TOOLSET = '''

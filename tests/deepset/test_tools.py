@@ -170,7 +170,7 @@ async def test_a_timeout_says_what_to_do(api_url, platform):
     async with served(host_for(settings_for(api_url, client_timeout=0.1))) as client:
         assert "Try again later" in await error_of(client, "list_pipelines")
         answer = await error_of(client, "create_pipeline_version", pipeline_name=PIPELINE, yaml_configuration="a: b")
-    assert "It may have been carried out all the same" in answer
+    assert "It may have been carried out nevertheless" in answer
 
 
 async def test_a_failure_of_the_platform_says_what_to_do(client, platform):

@@ -165,7 +165,7 @@ def test_a_value_in_place_of_a_provider_is_refused_immediately():
         ToolConfig(parameters={"store": Container(settings=Settings()).store()})  # type: ignore[dict-item]
     with pytest.raises(SettingsError, match="no memory type 'exploreable'; there are: no_memory, explorable"):
         ToolConfig(memory_type="exploreable")  # type: ignore[arg-type]
-    with pytest.raises(SettingsError, match="custom_args maps names to values, and list does not"):
+    with pytest.raises(SettingsError, match="custom_args must be a mapping of names to values, not list"):
         ToolConfig(custom_args=["limit"])  # type: ignore[arg-type]
 
 

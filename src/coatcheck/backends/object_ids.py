@@ -4,10 +4,10 @@ import secrets
 import string
 
 SHORT_ID_CHARACTERS = 6
-"""Random characters of an id that a namespace protects: 62^6, some 57 thousand million."""
+"""Random characters of an id that a namespace protects: 62^6, about 57 billion."""
 
 SHARED_FILE_ID_CHARACTERS = 8
-"""Random characters if processes of one user share a file: 62^8, some 218 million million."""
+"""Random characters if processes of one user share a file: 62^8, about 218 trillion."""
 
 REPLICAS_ID_CHARACTERS = 10
 """Random characters of a short id in a store that any number of processes share without knowing each other's ids.

@@ -329,7 +329,7 @@ class Interceptor:
         return await self._keeper.keep(result, origin, budget)
 
     async def error(self, tool: str, error: dict[str, Any], **options: Any) -> dict[str, Any]:
-        """Do the same with a JSON-RPC error in response to a call; its code stays. See `result` for the options."""
+        """Replace a large JSON-RPC error of a call; its code stays. See ``result`` for the options."""
         result = _as_result(error)
         short = await self.result(tool, result, **options)
         return error if short is result else _shortened(error, result, short)

@@ -35,7 +35,7 @@ LINKS_TOGETHER = 3
 """Minimum number of consecutive links that are combined into one line."""
 
 ERROR_LIMIT = 2_400
-"""Characters of a long error that are shown: what it says stands at its ends, and between them the way there."""
+"""Characters of a long error that are shown, from both ends: its middle is mostly a stack trace."""
 
 
 UNREADABLE = ResultSize(1 << 40, 1 << 40)

@@ -166,7 +166,7 @@ def listen_options(*, transports: str, stateless: str) -> Callable[[Command], Co
 def warn_of_open_tokens(listening: Listening) -> None:
     """Warn if tokens are sent in plain text, because neither command supports TLS."""
     if listening.authenticated and not is_loopback(listening.host):
-        logger.warning("Tokens travel as they are: put a proxy that speaks TLS in front of %s.", listening.host)
+        logger.warning("Tokens are sent unencrypted: put a TLS proxy in front of %s.", listening.host)
 
 
 def is_loopback(host: str) -> bool:

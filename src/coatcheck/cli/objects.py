@@ -33,7 +33,7 @@ Namespace = Annotated[
     typer.Option(
         "--namespace",
         metavar="NAME",
-        help="Whose objects: a namespace as `ls --all-namespaces` names it. "
+        help="Namespace of the objects, as `ls --all-namespaces` shows it. "
         "[default: those of servers over stdio, and of scripts]",
         show_default=False,
     ),
@@ -173,7 +173,7 @@ def query(
     *,
     settings: SettingsFlags,
 ) -> None:
-    """Run a jq filter on an object or a part of it and print what it gives, whole; a text as it is."""
+    """Run a jq filter on an object or a part of it and print its whole result; a text without quotes."""
     _check_order("query FILTER ID", filter, target)
     with _exploring(settings, namespace) as explorer:
         answer = explorer.run("query", target, filter=filter)
@@ -214,7 +214,7 @@ def rm(
     *,
     settings: SettingsFlags,
 ) -> None:
-    """Remove objects. The exit code is 1 when one of them was not there; the others are removed all the same."""
+    """Remove objects. The exit code is 1 if one of them does not exist; the others are still removed."""
     missing = 0
     with _exploring(settings, namespace) as explorer:
         from coatcheck.references import parse_target

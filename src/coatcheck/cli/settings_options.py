@@ -109,7 +109,7 @@ def flag_of(setting: str) -> str:
 def with_options(
     parameter: str, options: Mapping[str, tuple[Any, Any]], collect: Callable[[dict[str, Any]], Any]
 ) -> Callable[[Command], Command]:
-    """Add options to a command, which receives what is made of their values as one parameter.
+    """Add options to a command, which receives the object created from their values as one parameter.
 
     Args:
         parameter: Name of the parameter.

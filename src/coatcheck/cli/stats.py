@@ -50,8 +50,8 @@ def stats(
 ) -> None:
     """Show how much text previews saved, what the store holds, and what a running server has counted.
 
-    The figures are those of all servers, processes and namespaces that share the store; those of previews go back 90
-    days. A store in memory is visible only to its own server: name that one with --url. With --url, an error of the
+    The figures cover all servers, processes and namespaces that share the store; those of previews go back 90 days. A
+    store in memory is visible only to its own server: give that server's --url. With --url, an error of the
     store does not hide the server's figures.
     """
     from coatcheck.errors import ObjectStoreUnavailable

@@ -118,7 +118,7 @@ def replace_escaped_surrogates(text: str) -> str:
     return _ESCAPE.sub(lambda found: r"\ufffd" if found[1] else found[0], text)
 
 
-# What is no lone surrogate is matched too, so that the search continues behind it.
+# Complete pairs are matched as well, so that the search continues after them.
 _ESCAPE = re.compile(
     r"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
 )

@@ -319,7 +319,7 @@ def _change(plan: Plan, backup: Path) -> list[str]:
         if backup.exists():
             notes.append(f"An older backup is now {set_aside(backup)}.")
         write_beside(backup, plan.backup, like=path.resolve())
-        notes.append(f"The file as it was is {backup}.")
+        notes.append(f"The previous content of the file is in {backup}.")
     if plan.before or path.is_file():
         replace(path, plan.before, plan.after)
     else:

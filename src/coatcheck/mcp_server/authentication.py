@@ -131,7 +131,7 @@ class TokenList:
             reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
             raise SettingsError(f"The list of tokens {path} cannot be read: {reason}.") from None
         if mode & (stat.S_IWGRP | stat.S_IWOTH):
-            logger.warning("Other users can add tokens to the list %s (mode %o): chmod go-w it.", path, mode)
+            logger.warning("Other users can add tokens to the list %s (mode %o): run chmod go-w on it.", path, mode)
         pairs = _toml_pairs(path, text) if path.suffix == ".toml" else _line_pairs(path, text)
         hashes: dict[str, list[str]] = {}
         for name, given in pairs:

@@ -188,7 +188,7 @@ def _parse(text: bytes, name: str) -> Keys:
         listed = json.loads(text)["keys"]
         keys = {facts.get("kid"): key for facts in listed if (key := _key(facts)) is not None}
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        raise KeysUnavailable(f"The keys in {name} cannot be used: it is no JSON Web Key Set.") from None
+        raise KeysUnavailable(f"The keys in {name} cannot be used: it is not a JSON Web Key Set.") from None
     if not keys:
         raise KeysUnavailable(f"The keys in {name} cannot be used: there is no public key for signatures among them.")
     return keys

@@ -118,7 +118,7 @@ def _backend_gauges(found: BackendStatistics) -> list[Metric]:
         GaugeMetricFamily("coatcheck_store_objects", "Objects held.", float(found.objects)),
         GaugeMetricFamily("coatcheck_store_bytes", "Bytes held.", float(found.bytes)),
         _counter("store_evictions", "Objects dropped to stay within a bound.", float(found.evictions)),
-        _counter("store_expirations", "Objects dropped because their time was up.", float(found.expirations)),
+        _counter("store_expirations", "Objects dropped because they had expired.", float(found.expirations)),
     ]
 
 
@@ -161,7 +161,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         operations = StoreOperations()
         self.store_operation = operations.note
-        self._results = self._counter("results", "Results that a preview stands for", "tool", "outcome")
+        self._results = self._counter("results", "Results that were replaced by a preview", "tool", "outcome")
         self._characters = self._counter("context_saved_characters", "Characters kept out of the context", "tool")
         self._tokens = self._counter("context_saved_tokens", "Tokens kept out of the context, estimated", "tool")
         self._stopped = self._counter("sandbox_stopped", "Work in the sandbox that broke a limit", "reason")

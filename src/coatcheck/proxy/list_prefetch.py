@@ -74,7 +74,7 @@ class ToolListPrefetch(ListPrefetch):
         self._slow = False
 
     def list_again(self) -> None:
-        """Do the same as for any list; results wait for it again."""
+        """Request the list again when it is needed; large results wait for it again."""
         super().list_again()
         self._slow = False
 
@@ -84,7 +84,7 @@ class ToolListPrefetch(ListPrefetch):
             await self.wait(call, lambda _, page: interceptor.alearn(page))
 
     async def learn_names(self, interceptor: "Interceptor", call: PendingRequest[Any]) -> None:
-        """Do the same for a large result: its preview names our tools, and the server may have tools of these names."""
+        """Wait for the list before a large result: its preview names our tools, and the server may have such names."""
         if not (self._slow or interceptor.knows_all):
             self._slow = not await self.wait(call, lambda _, page: interceptor.alearn(page), RESULT_TIMEOUT)
 

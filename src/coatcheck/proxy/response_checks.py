@@ -80,7 +80,7 @@ def unreadable(line: bytes) -> str:
         load_exactly(line)
     except ValueError as error:
         why = excerpt(str(error), LONGEST_QUOTATION).rstrip(".")
-        return f"The server's response is no JSON, or nested too deeply: {why}."
+        return f"The server's response is not JSON, or nested too deeply: {why}."
     except RecursionError:
         pass
     return "The server's response is nested too deeply."

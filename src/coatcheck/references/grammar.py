@@ -33,7 +33,7 @@ _WRAPPED = re.compile(
     r"[\s{(<\[*`'\"\u2018\u201c\u00ab]*(?:coatcheck://objects/)?[@$#\uff20]*(obj_.*?)[\s}>)*`'\"\u2019\u201d\u00bb.,;:!?]*",
     re.DOTALL,
 )
-"""An id in quotes, backticks, braces or a stored object's address, or with punctuation behind it."""
+"""An id in quotes, backticks, braces or a stored object's address, or followed by punctuation."""
 _ID_IN_TEXT = re.compile(r"@?(obj_[A-Za-z0-9_-]+)")
 _BARE_RANGE = re.compile(
     r"(?P<lines>[Ll]ines? *)?\[?(?P<start>\d{1,9}) *(?:[:-]|\.{2,3}|to|,) *(?P<stop>\d{1,9})\]?"

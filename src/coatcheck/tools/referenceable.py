@@ -110,7 +110,7 @@ _MARK = "__coatcheck_resolves_references__"
 def referenceable(
     *, object_store: StoreSource, explorer: ExplorerSource | None = None, literal: frozenset[str] = frozenset()
 ) -> ReferenceableDecorator:
-    """Decorate a function so that references stand for the values they refer to.
+    """Decorate a function so that references in its arguments are replaced by the values they refer to.
 
     ``"@obj_001"`` or ``"@obj_001.items[3].name"`` resolves as an argument and anywhere inside lists and dicts, up to
     100 levels deep; ``"{{@obj_001.title}}"`` inside a longer text becomes that text; ``"@@obj_001"`` is the literal

@@ -69,7 +69,9 @@ class ToolConfig:
         for name in ("custom_args", "parameters", "explorer_config"):
             given = getattr(self, name)
             if not isinstance(given, Mapping):
-                raise SettingsError(f"ToolConfig: {name} maps names to values, and {type(given).__name__} does not.")
+                raise SettingsError(
+                    f"ToolConfig: {name} must be a mapping of names to values, not {type(given).__name__}."
+                )
         object.__setattr__(self, "parameters", {name: unwrapped(each) for name, each in self.parameters.items()})
         for name, provider in self.parameters.items():
             if not callable(provider):

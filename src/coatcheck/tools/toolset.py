@@ -73,7 +73,9 @@ class Toolset:
         """
         if self.settings is None:
             if options:
-                raise SettingsError(f"The toolset {self.name} has no settings, so not {', '.join(options)} either.")
+                raise SettingsError(
+                    f"The toolset {self.name} has no settings, so it does not accept {', '.join(options)}."
+                )
             return None
         unknown = [name for name in options or {} if name not in self.settings.model_fields]
         if unknown:

@@ -107,7 +107,7 @@ def _make_folder(folder: Path) -> None:
     mode = folder.stat().st_mode
     if mode & (stat.S_IWGRP | stat.S_IWOTH) and not mode & stat.S_ISVTX:
         logger.warning(
-            "Other users can replace files in the folder of the object store %s (mode %o): chmod go-w it.",
+            "Other users can replace files in the folder of the object store %s (mode %o): run chmod go-w on it.",
             folder,
             stat.S_IMODE(mode),
         )

@@ -15,7 +15,7 @@ _TEXTS = {
     "disk": "cannot be read or written: the disk reports an error. Look at its state and its free space.",
     "busy": "is locked by another process for too long. Try again in a moment.",
     "cannot_open": "cannot be opened: the folder is missing or not accessible. Correct the path (sqlite_path).",
-    "foreign": "is a file that coatcheck did not make. Choose another path (sqlite_path); it was left as it is.",
+    "foreign": "is a file that coatcheck did not create. Choose another path (sqlite_path); it was left as it is.",
     "not_ours": "belongs to another user. Choose a path of your own (sqlite_path).",
     "later": "was created by a later version of coatcheck. Update this one, or choose another path (sqlite_path).",
     "damaged": "is damaged and could not be set aside. Move the file away.",

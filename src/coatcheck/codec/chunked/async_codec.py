@@ -159,7 +159,7 @@ async def is_json(payload: bytes | memoryview) -> bool:
 
 
 async def is_strict_json(payload: bytes | memoryview) -> bool:
-    """Do the same for JSON that is not nested deeper than clients read."""
+    """As ``is_json``, and whether it is not nested deeper than clients read."""
     return await _is_json(payload, _checked_with_depth)
 
 

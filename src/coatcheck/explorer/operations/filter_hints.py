@@ -145,7 +145,7 @@ def key_names(source: str) -> list[str]:
 
 
 def _spelling(name: str) -> str:
-    """Write a key as a filter does: a plain one as it is."""
+    """Write a key as in a filter; a plain name needs no quotes."""
     return name if _NAME.fullmatch(name) else f".[{quote(excerpt(name))}]"
 
 

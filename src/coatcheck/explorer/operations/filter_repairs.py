@@ -294,7 +294,7 @@ def _without_shell(program: str) -> str:
 
 
 def _from_sql(program: str) -> str:
-    """Write a plain SELECT as a filter over a list of objects; ``""`` for what is none."""
+    """Write a plain SELECT as a filter over a list of objects; ``""`` for other statements."""
     found = _SELECT.fullmatch(program)
     if found is None:
         return ""

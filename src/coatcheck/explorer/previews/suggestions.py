@@ -73,7 +73,7 @@ def _look_into(target: Reference, part: Path, inner: Path, member: Any, availabl
 
 
 def _start_of(path: Path, text: str) -> Path:
-    """The path of what a long text begins with; by lines where a path would lead into the document that it spells."""
+    """The path of the start of a long text; by lines if a path would lead into the document that the text contains."""
     if not may_be_opened(text[:HEAD]):
         return path.child(Slice(0, LIGHT))
     lines = text.count("\n", 0, LIGHT)

@@ -1,4 +1,4 @@
-"""The definitions of source code and the statements of SQL that make something, found by patterns that are linear."""
+"""The definitions in source code and the CREATE, ALTER and DROP statements of SQL, found by linear patterns."""
 
 import re
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ _C = re.compile(
 _INCLUDE = re.compile(r"^#[ ]?include [<\"]", re.MULTILINE)
 _STATEMENT = re.compile(r"^(?P<name>(?:CREATE|ALTER|DROP)[ ][^\n(;]{1,120})", re.MULTILINE | re.IGNORECASE)
 LOOKED_AT = 8_000
-"""Characters in which C includes something."""
+"""Characters at the start in which C has its #include lines."""
 
 
 def python_parts(text: str) -> Parts:
@@ -65,6 +65,6 @@ def code_parts(text: str) -> Parts:
 
 
 def sql_parts(text: str) -> Parts:
-    """Return what SQL makes, changes and drops."""
+    """Return what SQL creates, alters and drops."""
     for found in _STATEMENT.finditer(text):
         yield found.start(), 1, found["name"].removesuffix(" AS").strip()

@@ -39,7 +39,7 @@ Row = list[str]
 
 
 def looks_like_table(head: str) -> bool:
-    """Whether the first lines of a text, or those behind titles and comments, have equally many cells."""
+    """Whether the first lines of a text, or those after titles and comments, have the same number of cells."""
     return _delimiter(head) is not None or bool(_preamble_length(head))
 
 
@@ -94,7 +94,7 @@ def _delimiter(head: str) -> str | None:
         counts = [line.count(delimiter) for line in lines]
         if counts[0] == 1 and all(line.rstrip().endswith(delimiter) for line in lines):
             continue  # it ends each line, as in source code, and separates nothing
-        # The very last line may be cut off by the program that made the text.
+        # The last line may be cut off by the program that wrote the text.
         if counts[0] and len(set(counts[:-1])) == 1 and counts[-1] <= counts[0] and not _is_prose(lines, delimiter):
             return delimiter
     return None
@@ -145,7 +145,7 @@ def has_header(rows: list[Row]) -> bool:
 
 
 def unique_names(names: list[str]) -> list[str]:
-    """Return names of which none stands twice, in place: a number behind those that did."""
+    """Make names unique, in place, with a number after repeated ones."""
     taken: set[str] = set()
     for place, name in enumerate(names):
         unique, number = name, 2

@@ -12,11 +12,11 @@ from typing import Any
 
 FEWEST = 3
 FEWEST_NAMES = 2
-"""Names that all blocks have."""
+"""Minimum number of names that all blocks have."""
 MOST_NAMES = 200
 _FIELD = re.compile(r"([A-Za-z][\w .()/-]{0,39})\t{0,9}:(?: +|\t+|$)|([A-Za-z][\w.-]{0,39}) *(?:=|\|) ?", re.ASCII)
 _RULE = re.compile(r"^-\[ RECORD \d{1,9} \]-*\+?-*\n", re.MULTILINE)
-"""What psql writes above each row when it writes columns as lines."""
+"""The heading of each row in psql's expanded output."""
 _INDENTED = re.compile(r"^ {1,40}(?=\S)", re.MULTILINE)
 _CALENDAR = re.compile(r"BEGIN:(VCALENDAR|VCARD)\r?\n", re.IGNORECASE)
 _PROPERTY = re.compile(
@@ -67,7 +67,7 @@ def open_blocks(text: str) -> Found | None:
 
 
 def _plain_lines(text: str) -> str:
-    """Leave out what psql writes above a record, and the space with which sqlite3 aligns names."""
+    """Remove psql's heading of a record, and the spaces with which sqlite3 aligns names."""
     if text[:3] == "-[ ":
         text = _RULE.sub("", text)
     return _INDENTED.sub("", text) if text[:1] == " " else text
@@ -78,9 +78,9 @@ def _name(found: re.Match[str]) -> str:
 
 
 def _record(block: list[tuple[str, str]], common: set[str]) -> dict[str, str] | None:
-    """Make an object of a block; ``None`` if a name stands twice in it.
+    """Return a block as an object; ``None`` if a name occurs twice in it.
 
-    A name of one word that few blocks have counts as long as nothing but names and indented lines stands above it.
+    A one-word name that few blocks have counts only while all lines above it are names or indented.
     """
     record: dict[str, list[str]] = {}
     last: list[str] = []

@@ -77,7 +77,7 @@ class _Table:
 
 
 class _TableReader(HTMLParser):
-    """Reads the tables of a page; those that hold other tables are layout and left out."""
+    """Reads the tables of a page; tables that contain other tables are layout and are left out."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ class _TableReader(HTMLParser):
         self._cells = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Begin a table, a row or a cell; those whose end tags are left out end here."""
+        """Begin a table, a row or a cell; previous ones without end tags end here."""
         if tag in _UNSHOWN:
             self._unshown += 1
         elif tag == "table":
@@ -177,7 +177,7 @@ class _TableReader(HTMLParser):
             raise _Refused
 
     def _fill_from_above(self, row: list[str]) -> None:
-        """Repeat the cells of rows above that reach down to the next place of a row."""
+        """Repeat cells of previous rows that span the next position of a row."""
         while len(row) in self._below:
             text, rows = self._below.pop(len(row))
             if rows > 1:
@@ -194,7 +194,7 @@ def _span(given: str | None) -> int:
 
 
 def _objects(table: _Table) -> list[dict[str, Any]]:
-    """Return the rows of a table as objects by its headings; none for what is no table of data."""
+    """Return the rows of a table as objects by its headings; none if it is a layout table."""
     width = max(map(len, table.rows), default=0)
     rows = [row + [""] * (width - len(row)) for row in table.rows]
     headings = table.headings

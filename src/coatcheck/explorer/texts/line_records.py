@@ -1,6 +1,6 @@
-"""Lines that each spell a record: requests of a web server, matches of a search, entries of a directory, commits.
+"""Texts in which each line is a record: requests of a web server, matches of a search, entries of a directory, commits.
 
-All lines must be of the one form, the last one may be cut off. Values stay as they stand; columns of numbers become
+All lines must have the same form; the last one may be cut off. Values are kept as written; columns of numbers become
 numbers as in CSV.
 """
 
@@ -12,7 +12,7 @@ from coatcheck.explorer.texts.csv_tables import typed
 
 FEWEST = 3
 JUDGED = 20
-"""Lines of a text that are looked at before all of them are."""
+"""Lines at the start of a text that are checked before all of them are parsed."""
 _QUOTED = r"(?:[^\"\\]|\\.){0,8000}"
 _REQUEST = re.compile(
     r"(?P<client>\S{1,100}) (?P<ident>\S{1,60}) (?P<user>\S{1,100}) \[(?P<time>[^\]\n]{1,60})\] "
@@ -60,7 +60,7 @@ _METRIC = re.compile(
 _LABEL = re.compile(r"([A-Za-z_]\w{0,200})=\"((?:[^\"\\]|\\.){0,4000})\",?")
 _ESCAPED = re.compile(r'\\(["\\])')
 _DASHED = frozenset({"bytes", "user", "ident", "referer", "agent"})
-"""What a server writes as ``-`` where there is none."""
+"""Fields in which a server writes ``-`` for no value."""
 
 Found = tuple[Any, str]
 Record = dict[str, str | None]
@@ -72,7 +72,7 @@ def looks_like_records(head: str) -> bool:
 
 
 def open_records(text: str) -> Found | None:
-    """Return the records that the lines of a text spell."""
+    """Parse each line of a text as a record."""
     form = _form(text[:4000])
     if form is None:
         return None
@@ -103,7 +103,7 @@ def _form(head: str) -> tuple[str, Callable[[Sequence[str]], Iterator[Record | N
 
 
 def _are_all(records: Iterator[Record | None]) -> bool:
-    """Whether there are records and none that is none; the first of those ends the reading."""
+    """Whether all lines are records, and there is one at least; reading ends at the first that is not."""
     found = 0
     for found, record in enumerate(records, 1):  # noqa: B007 - how many is used behind the loop
         if record is None:
@@ -200,7 +200,7 @@ _FORMS: dict[str, Callable[[Sequence[str]], Iterator[Record | None]]] = {
 
 
 def _without_empty(records: list[Record]) -> list[dict[str, Any]]:
-    """Leave out what no record has, and make numbers of what has nothing else; what one record lacks is null."""
+    """Drop fields that no record has, convert fields that contain only numbers, and use null for a missing field."""
     names = dict.fromkeys(name for record in records for name in record)
     known = [name for name in names if any(_has(record, name) for record in records)]
     columns = [[str(record[name]) if _has(record, name) else "" for record in records] for name in known]

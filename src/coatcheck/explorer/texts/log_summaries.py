@@ -45,14 +45,14 @@ _SEARCHED = {
     "ERROR": r"\berror(?:\[\w+\])?: |panicked at ",
     "WARNING": r"\bwarning(?:\[\w+\])?: ",
 }
-"""How the lines of a level are found in what a build prints."""
+"""Patterns that find the lines of a level in the output of a build."""
 _HEAD = 120
 """Characters at the start of a line that contain its time and level."""
 
 
 @dataclass(slots=True)
 class Pattern:
-    """Lines that differ only in numbers and quoted words; ``is_wrong`` where their words tell of trouble."""
+    """Lines that differ only in numbers and quoted words; ``is_wrong`` if their words indicate an error."""
 
     level: str
     first_line: int
@@ -125,7 +125,7 @@ def _count(log: Log, level: str, message: str, number: int, *, is_wrong: bool = 
     if level:
         log.levels[level] += 1
     words = " ".join(message.split())
-    folded = words if level == "FAILED" else _CHANGING.sub("#", words)  # numbers tell tests apart
+    folded = words if level == "FAILED" else _CHANGING.sub("#", words)  # numbers distinguish tests
     pattern = log.patterns.get(folded)
     if pattern is None:
         if len(log.patterns) >= MOST_CHARACTERS // 100:
@@ -135,13 +135,13 @@ def _count(log: Log, level: str, message: str, number: int, *, is_wrong: bool = 
 
 
 def pattern_of(log: Log) -> str:
-    """Return an expression for the errors and failures that a build or tests printed, else for the warnings."""
+    """Return a pattern for the errors and failures in the output of a build or of tests, or else for the warnings."""
     found = [*sorted(log.signs), *(pattern for level, pattern in _SEARCHED.items() if log.levels[level])]
     return "|".join(found[:-1] if log.levels["WARNING"] and len(found) > 1 else found)
 
 
 def words_of(log: Log) -> str:
-    """Return an expression for the rarest of the words that tell of trouble, in a log without levels."""
+    """Return a pattern for the rarest word that indicates an error, in a log without levels."""
     words: list[str] = []
     left = log.lines // 4
     for word, count in sorted(log.wrong.items(), key=lambda item: item[1]):

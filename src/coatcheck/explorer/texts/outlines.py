@@ -19,9 +19,9 @@ WIDTH = 100
 """Maximum characters of an entry."""
 FEWEST_HEADINGS = 2
 MOST_SAME = 3
-"""Entries of one name that are written one by one."""
+"""Maximum entries with the same name that are listed individually."""
 _ID = re.compile(r" ?\[(?:ref|cursor)=[^\]]*\]|^uid=\w+ ")
-"""What tells controls of a page apart that have the same name."""
+"""Attributes that distinguish controls of a page with the same name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Entry:
 
 
 def outline(text: str, kind: str) -> list[Entry]:
-    """Return the parts of a text of a kind that ``KINDS`` names; none if it has no parts."""
+    """Return the parts of a text of a format in ``KINDS``; empty if it has none."""
     find = KINDS.get(kind)
     if find is None:
         return []

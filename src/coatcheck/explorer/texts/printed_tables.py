@@ -1,6 +1,6 @@
 """Tables as programs print them: Markdown's, boxes of databases, columns under a rule or under a line of names.
 
-Cells are given as they stand, without the space around them; columns of numbers become numbers as in CSV. A table may
+Cells keep their text, without the spaces around it; columns of numbers become numbers as in CSV. A table may
 have words around it, but makes up most of the text. One row that does not fit makes all of it a text. Several tables
 are given under their titles, or as one list if all have the same columns.
 """
@@ -17,7 +17,7 @@ FEWEST_ROWS = 3
 FEWEST_COLUMNS = 2
 FEWEST_TABLES = 2
 NUMERIC = 2
-"""Columns of numbers in rows that are divided by words."""
+"""Minimum number of numeric columns if rows are split into words."""
 LOOKED_AT = 4_000
 """Characters within which several tables are as much of a text as of all of it."""
 HEADER = 4
@@ -26,11 +26,11 @@ ALIGNED = "aligned columns"
 FEWEST_ALIGNED = 3
 """Columns of a table without a rule."""
 LINES_BEFORE = 12
-"""Lines among which the rule of a table is looked for."""
+"""Lines in which the rule of a table is searched for."""
 JUDGED = 20
-"""Lines that are looked at before all of them are."""
+"""Lines that are checked before all of them are parsed."""
 WIDEST = 500
-"""Characters of a line among which columns are looked for."""
+"""Characters of a line in which columns are searched for."""
 SHORTER = 2
 """A table makes up at least one part in so many of a text."""
 _MARKDOWN_RULE = re.compile(r"\|? {0,40}:?-+:? {0,40}(?:\| {0,40}:?-+:? {0,40}){0,999}\|? {0,40}", re.ASCII)
@@ -161,7 +161,7 @@ def _fewest(part: Sequence[str], table: Table) -> int:
 
 
 def _parts(lines: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Yield the ranges of lines between blank lines, divided where the title of another table stands."""
+    """Yield the ranges of lines between blank lines, split at the title of another table."""
     begin, is_table = 0, False
     named = [*map(_may_name_columns, lines), False]
     for place, line in enumerate(lines):
@@ -206,7 +206,7 @@ def _cells(line: str) -> Row:
 
 
 def _box(lines: Sequence[str], rule: int) -> Table | None:
-    """Read the boxes of databases: a rule above the names or below them, which may have their types under them."""
+    """Read boxes as databases print them: a rule above or below the names; types may follow the names."""
     drawn = [line.translate(_DRAWN) if line[:1] > "~" else line for line in lines]
     begin = rule - 1 if rule and _is_row(drawn[rule - 1]) else rule
     place = begin if begin < rule else rule + 1
@@ -350,7 +350,7 @@ def _starts(block: Sequence[str]) -> list[int] | None:
 
 
 def _marks(line: str) -> int:
-    """Return a number whose bits are the characters of a line that are no spaces."""
+    """Return a number with one bit for each character of a line; a bit is set unless the character is a space."""
     return int(line[:WIDEST].encode("ascii", "replace").translate(_MARKS)[::-1] or b"0", 2)
 
 

@@ -1,4 +1,4 @@
-"""The sections of texts without marks: headings over a rule, and lines that are not indented over lines that are."""
+"""The sections of texts without markup: headings above a rule, and unindented lines above indented ones."""
 
 import re
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ Parts = Iterator[tuple[int, int, str]]
 LOOKED_AT = 12_000
 FEWEST = 3
 MOST_OPEN = 2
-"""At least one line in so many stands without indentation at the most."""
+"""At most one line in so many is not indented."""
 SHARE = 2
 _UNDERLINED = re.compile(
     r"^(?P<name>[^\s=\-~^\"*#+|][^\n]{0,100})\n"
@@ -60,7 +60,7 @@ def latex_parts(text: str) -> Parts:
 
 
 def has_indented_sections(start: str) -> bool:
-    """Whether a text begins with few lines that are not indented, and most of those stand over one that is."""
+    """Whether a text begins with few lines that are not indented, most of them directly above an indented one."""
     lines = [line for line in start[:LOOKED_AT].split("\n")[:-1] if line.strip() and line[0] not in _CLOSERS]
     openers = [place for place, line in enumerate(lines) if not line[0].isspace()]
     if len(openers) < FEWEST or MOST_OPEN * len(openers) > len(lines) or start[:1] in {"{", "[", "<"}:

@@ -109,7 +109,7 @@ def _section(text: str, entries: list[Entry]) -> tuple[int, int] | None:
 
 
 def _from(text: str, start: int) -> tuple[int, int] | None:
-    """Choose the lines from a line on that are light together."""
+    """Choose lines from a given line on, up to a limit of their total size."""
     lines = text.split("\n", start + FEW_LINES + 1)[start : start + FEW_LINES]
     available, end = LIGHT, start
     for line in lines:

@@ -7,11 +7,11 @@ from itertools import pairwise
 from coatcheck.explorer.texts.section_outlines import has_indented_sections, has_underlined_headings
 
 LOOKED_AT = 4000
-"""Characters of the start of a text that are looked at."""
+"""Characters at the start of a text by which its format is recognised."""
 LOOKED_AT_CODE = 8_000
 """Source code may begin with a long comment."""
 LOOKED_AT_SECTIONS = 12_000
-"""A license or an introduction may stand before the first sections."""
+"""A license or an introduction may precede the first section."""
 HASHBANG = 100
 LINES = 12
 FEWEST = 3
@@ -66,7 +66,7 @@ _CODE_WORDS = (
     "sub ",
     "#!/",
 )
-"""Without one of them a text is no source code, which need not be looked at more closely then."""
+"""Words of source code: a text without any of them is not checked further."""
 
 OUTPUT = "the output of a build or of tests"
 SUMMARISED = frozenset(
@@ -91,9 +91,9 @@ SUMMARISED = frozenset(
 
 
 def recognise(text: str) -> str:
-    """Name a text's format by its first and last characters and its first lines; ``""`` for what has no name."""
+    """Name a text's format by its first and last characters and its first lines; ``""`` if it is unknown."""
     start = text[:LOOKED_AT].removeprefix("\ufeff")
-    # The last line of what is looked at may be cut.
+    # The last line of the checked part may be cut off.
     lines = start.split("\n")[: LINES if len(text) <= LOOKED_AT else max(start.count("\n"), 1)][:LINES]
     return (
         _brackets(text, start)
@@ -104,7 +104,7 @@ def recognise(text: str) -> str:
 
 
 def _brackets(text: str, start: str) -> str:
-    """Formats that show in the first and last character."""
+    """Formats that the first and last characters identify."""
     head, tail = start.lstrip()[:200], text[-100:].rstrip()[-1:]
     if head[:1] == "[" and _SECTIONS.match(start.lstrip()):
         return "TOML or INI"
@@ -119,7 +119,7 @@ def _brackets(text: str, start: str) -> str:
 
 
 def _lines(lines: Sequence[str], start: str) -> str:
-    """Formats that show in what lines begin with."""
+    """Formats that the beginnings of lines identify."""
     filled = [line for line in lines if line.strip()]
     if any(line.startswith("diff --git ") for line in filled) or sum(map(bool, map(_DIFF.match, filled))) >= FEWEST:
         return "a diff"
@@ -139,7 +139,7 @@ def _lines(lines: Sequence[str], start: str) -> str:
 
 
 def is_snapshot(start: str) -> bool:
-    """Whether a text begins like an accessibility snapshot, which is YAML too and better read as text."""
+    """Whether a text begins like an accessibility snapshot, which is valid YAML but more useful as text."""
     return len(_SNAPSHOT.findall(start[:LOOKED_AT])) >= FEWEST
 
 
@@ -150,7 +150,7 @@ def _is_commented(filled: Sequence[str]) -> bool:
 
 
 def _is_headed(lines: Sequence[str], start: str) -> bool:
-    """Whether a first line with ``#`` is a heading, over a blank line or one of several, and no comment."""
+    """Whether a first line with ``#`` is a heading (a blank line or another heading follows) and not a comment."""
     return not lines[0].startswith("#") or not "".join(lines[1:2]).strip() or len(_HEADING.findall(start)) > 1
 
 

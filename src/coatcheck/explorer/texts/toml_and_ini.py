@@ -30,7 +30,7 @@ def looks_like_toml_or_ini(head: str) -> bool:
 
 
 def open_toml_or_ini(text: str) -> Found | None:
-    """Return what a TOML or INI file spells."""
+    """Parse a TOML or INI file."""
     if len(text) > MOST_CHARACTERS:
         return None
     try:
@@ -74,7 +74,7 @@ def _plain(value: Any) -> Any:
 
 
 def _ini(text: str) -> dict[str, Any] | None:
-    """Read sections of entries; ``None`` if a name stands twice, or a line is of another form."""
+    """Read sections of entries; ``None`` if a name occurs twice, or a line has another form."""
     value: dict[str, Any] = {}
     section: dict[str, Any] = value
     last = ""

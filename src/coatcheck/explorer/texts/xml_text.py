@@ -1,7 +1,7 @@
 """XML as objects: elements by their names, attributes as ``@name``, text beside them as ``#text``.
 
 An element that has only text is that text. Elements that repeat in any parent of one kind are arrays in all of them.
-An element of words and elements among them is its source, as are comments left out. Documents with entities of their
+An element with mixed content is kept as its source text; comments are left out. Documents with entities of their
 own are not read. The parser is expat; the one who calls it with a long text does so in the sandbox.
 """
 
@@ -33,16 +33,16 @@ class _Element:
 
 
 class _Refused(Exception):
-    """The document has something that is not read."""
+    """The document contains something that this parser does not support."""
 
 
 def looks_like_xml(text: str) -> bool:
-    """Whether a text begins and ends like XML that is no HTML."""
+    """Whether a text begins and ends like XML and is not HTML."""
     return _START.match(text) is not None and text[-100:].rstrip().endswith(">") and not _HTML.match(text)
 
 
 def open_xml(text: str) -> Found | None:
-    """Return the object that an XML document spells; ``None`` for what is none, or mostly words."""
+    """Parse an XML document as an object; ``None`` for other text, and for documents that are mostly prose."""
     if len(text) > MOST_CHARACTERS or not looks_like_xml(text):
         return None
     try:
@@ -95,7 +95,7 @@ def _read(source: bytes) -> _Element:
 
 
 def _note_repeated(element: _Element, repeated: set[tuple[str, str]]) -> int:
-    """Record which elements repeat in which parents; gives how many elements there are."""
+    """Record which elements repeat in which parents; return the number of elements."""
     seen: set[str] = set()
     count = 1
     for child in element.children:

@@ -35,10 +35,10 @@ class _PlainLoader(_Base):  # type: ignore[misc]
     yaml_implicit_resolvers: dict[str | None, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        """Refuse a key that stands twice: a log of ``Commit: …`` records is no YAML, and none of them must vanish."""
+        """Refuse a duplicate key: a log of ``Commit: …`` records is not YAML, and no record may be lost."""
         names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
         if len(set(names)) < len(names):
-            raise yaml.constructor.ConstructorError(None, None, "a key stands twice", node.start_mark)
+            raise yaml.constructor.ConstructorError(None, None, "a key occurs twice", node.start_mark)
         return super().construct_mapping(node, deep)
 
     def construct_number(self, node: Any) -> int | float | str:
@@ -75,7 +75,7 @@ def open_yaml_text(text: str) -> Any:
         documents = list(yaml.load_all(text, Loader=_PlainLoader))
     except ArgumentRejected:
         raise
-    except Exception:  # noqa: BLE001  # PyYAML raises what it happens to run into: a tag on a value that does not fit
+    except Exception:  # noqa: BLE001  # PyYAML raises various errors, for example for a tag that does not fit its value
         return None
     if not documents or not all(isinstance(document, (dict, list)) for document in documents):
         return None

@@ -17,7 +17,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def require_stdio() -> None:
-    """See that a client can reach us over stdio.
+    """Check that a client can reach us over stdio.
 
     Raises:
         SettingsError: stdin or stdout was closed when we were started.

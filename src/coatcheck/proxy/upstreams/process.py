@@ -80,7 +80,7 @@ class ServerProcess:
         with suppress(OSError, ValueError):
             while pipe is not None and (chunk := os.read(pipe.fileno(), 64 * 1024)):
                 self.remember(chunk)
-                # A server that logs much is not held up again and again by a reader that has stopped reading.
+                # A server with many log lines must not be blocked repeatedly by a reader that has stopped reading.
                 is_read = write_or_drop(2, chunk, STDERR_WAIT if is_read else 0.0)
 
     def wait_for_stderr(self, seconds: float) -> None:

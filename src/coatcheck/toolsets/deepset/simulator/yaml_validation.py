@@ -19,7 +19,7 @@ def check_configuration(text: str, kind: Kind) -> Mapping[str, Any]:
     """Parse the YAML of a query pipeline or an index.
 
     Raises:
-        ApiFault: 422 where it is no YAML, 400 where it is no valid configuration; ``details`` lists every fault.
+        ApiFault: 422 if it is not YAML, 400 if it is not a valid configuration; ``details`` lists every fault.
     """
     if len(text) > MAX_YAML_CHARACTERS:
         raise ApiFault(422, f"The YAML has more than {MAX_YAML_CHARACTERS:,} characters.")

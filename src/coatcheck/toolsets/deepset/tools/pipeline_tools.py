@@ -71,7 +71,7 @@ async def create_pipeline(
 ) -> dict[str, Any]:
     """Create a pipeline with a first version of its configuration, a draft.
 
-    The configuration is validated: what is wrong is listed under validation, and the pipeline is created all the same;
+    The configuration is validated: what is wrong is listed under validation, and the pipeline is created nevertheless;
     correct it with create_pipeline_version.
     """
     pipelines = client.workspace(workspace).pipelines

@@ -75,7 +75,7 @@ def advice(error: DeepsetError, where: str = "", *, writes: bool = False) -> str
         return f"The platform is asked too often: wait {seconds}, then make the same call again."
     if isinstance(error, RequestRejected):
         return _advice_for_rejected(error)
-    maybe = " It may have been carried out all the same: look before you repeat it." if writes else ""
+    maybe = " It may have been carried out nevertheless: check before you repeat it." if writes else ""
     if isinstance(error, PlatformTimeout):
         return (
             "Try again later, or ask for less; if it stays, tell the user: DEEPSET_CLIENT_TIMEOUT is the limit of "
