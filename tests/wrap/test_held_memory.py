@@ -1,10 +1,13 @@
-"""The objects of a call are freed when it ends, and not only at the next call."""
+"""What is held of long requests and responses over HTTP: bounded, and freed when it is no longer needed."""
 
+import asyncio
 import gc
+import json
 import sys
 
 import httpx2
 import pytest
+from anyio.lowlevel import checkpoint
 from mcp.shared.message import SessionMessage
 from mcp_types import JSONRPCRequest
 
@@ -14,6 +17,9 @@ from coatcheck.calls.limits import Limits
 from coatcheck.explorer import Explorer
 from coatcheck.object_store import ObjectStore
 from coatcheck.proxy.front.http_application import Application
+from coatcheck.proxy.front.long_responses import PART, EncodedResponses
+from coatcheck.proxy.front.sessionless_requests import SendQueue
+from coatcheck.proxy.long_messages import LongMessages
 from coatcheck.proxy.upstreams.process_connection import ProcessConnection
 from coatcheck.store.tenancy import Tenancy
 from tests.wrap.running import minimal_server
@@ -48,3 +54,84 @@ async def test_an_idle_session_holds_neither_its_last_request_nor_its_last_respo
         assert not [each for each in held if isinstance(each, JSONRPCRequest)]
         (routed,) = held  # by the SDK
         assert "was sent" in routed.model_dump_json()
+
+
+class Requests(LongMessages):
+    """Records the bytes of the requests that were parsed at a time."""
+
+    most = 0
+
+    def _admit(self) -> None:
+        super()._admit()
+        self.most = max(self.most, self.processed)
+
+
+COUNTS = minimal_server('len(asked["params"]["arguments"]["rows"])')
+
+
+async def test_long_calls_of_many_sessions_are_parsed_in_turn():
+    messages = LongMessages._of_loops[asyncio.get_running_loop()] = LongMessages()
+    requests = messages._requests = Requests(most_processed=5 << 20)
+    explorer = Explorer(ObjectStore(InMemoryBackend()))
+    application = Application(
+        lambda: ProcessConnection([sys.executable, "-c", COUNTS]), Interceptor(explorer), Tenancy("t"), loopback=True
+    )
+    transport = httpx2.ASGITransport(app=application)
+    headers = {"accept": "application/json, text/event-stream"}
+
+    async def call(reference: str) -> str:
+        async with httpx2.AsyncClient(transport=transport, headers=headers, timeout=60) as http:
+
+            async def ask(method: str, params: dict) -> httpx2.Response:
+                message = {"jsonrpc": "2.0", "method": method, "params": params, "id": 1}
+                return await http.post("http://localhost:1/mcp", json=message)
+
+            http.headers["mcp-session-id"] = (await ask("initialize", HELLO)).headers["mcp-session-id"]
+            rows = [{"id": number, "name": "x" * 20} for number in range(45_000)]
+            return (await ask("tools/call", {"name": "f", "arguments": {"rows": [*rows, reference]}})).text
+
+    async with application.running():
+        reference = f"@{explorer.store.put('kept')}"
+        assert all("45001" in answer for answer in await asyncio.gather(*(call(reference) for _ in range(6))))
+    assert 2 << 20 < requests.most <= 5 << 20
+    assert (requests.processed, requests.waiting, messages.held) == (0, 0, 0)
+
+
+def response_line(size: int) -> bytes:
+    return json.dumps({"jsonrpc": "2.0", "id": 1, "result": {"text": "x" * size}}).encode() + b"\n"
+
+
+async def test_a_response_is_held_until_its_client_has_read_it_and_above_the_limit_others_are_refused():
+    messages = LongMessages._of_loops[asyncio.get_running_loop()] = LongMessages(most_held=5 << 20)
+    responses, sent, may_read = EncodedResponses(), [], asyncio.Event()
+    line = response_line(3 << 20)
+    place = responses.of(line).model_dump_json()
+    assert "do not read" in responses.of(line).error.message
+
+    async def send(event: dict) -> None:
+        sent.append(event["body"])
+        await may_read.wait()
+
+    event = {"type": "http.response.body", "body": f"data: {place}\r\n\r\n".encode(), "more_body": True}
+    sending = asyncio.ensure_future(responses.restored(send)(event))
+    while not sent:
+        await checkpoint()
+    del place
+    assert messages.unsent == messages.held == len(line)
+    may_read.set()
+    await sending
+    assert b"".join(sent) == b"data: " + line[:-1] + b"\r\n\r\n"
+    assert max(map(len, sent)) == PART
+    assert messages.unsent == messages.held == 0
+
+
+async def test_the_same_holds_for_requests_without_a_session():
+    messages = LongMessages._of_loops[asyncio.get_running_loop()] = LongMessages(most_held=5 << 20)
+    line, queues = response_line(3 << 20), [SendQueue(), SendQueue()]
+    for queue in queues:
+        queue.put(line)
+    assert await queues[0].get() == line
+    assert b"do not read" in await queues[1].get()
+    assert messages.unsent == messages.held == len(line)
+    del queues, queue
+    assert messages.unsent == messages.held == 0

@@ -12,7 +12,7 @@ from mcp_types import JSONRPCError
 
 from coatcheck.codec.chunked import yield_budget
 from coatcheck.containers import Container
-from coatcheck.proxy.front.encoded_response import EncodedResponse, encoded_response
+from coatcheck.proxy.front.long_responses import EncodedResponse, EncodedResponses
 from coatcheck.proxy.gateway import merging
 from coatcheck.proxy.gateway.upstream import State, Upstream
 from coatcheck.settings import Settings
@@ -108,14 +108,21 @@ LINE = b'{"jsonrpc":"2.0","id":7,"result":{"contents":[{"uri":"x","text":"%b"}%b
 
 @pytest.mark.parametrize(("more", "accepted"), [(b"", True), (b"]", False), (b', {"x": "y}', False), (b", NaN", False)])
 async def test_a_long_response_over_http_is_unchanged_if_strict_clients_accept_it(more, accepted):
-    response = encoded_response(LINE % (b"x" * 2_000_000, more))
+    responses, sent = EncodedResponses(), []
+    response = responses.of(LINE % (b"x" * 2_000_000, more))
     assert isinstance(response, EncodedResponse)
     checked = await response.checked()
     assert checked.id == 7
     assert (checked is response) is accepted
     assert isinstance(checked, JSONRPCError) is not accepted
     if accepted:
-        assert json.loads(checked.model_dump_json(by_alias=True))["result"]["contents"][0]["uri"] == "x"
+
+        async def send(event: dict) -> None:
+            sent.append(event["body"])
+
+        place = checked.model_dump_json(by_alias=True)
+        await responses.restored(send)({"type": "http.response.body", "body": f"data: {place}\r\n".encode()})
+        assert b"".join(sent) == b"data: " + (LINE % (b"x" * 2_000_000, more))[:-1] + b"\r\n"
 
 
 async def test_a_malformed_entry_of_one_server_does_not_affect_the_lists_of_others(caplog):

@@ -19,7 +19,7 @@ from coatcheck.proxy import long_messages as module
 from coatcheck.proxy.conversation import Conversation
 from coatcheck.proxy.front.http_application import Application
 from coatcheck.proxy.line_streams import CHUNK, LineReader
-from coatcheck.proxy.long_messages import LongMessages, Reading, Turn
+from coatcheck.proxy.long_messages import LongMessages, Reading, Turn, Unsent
 from coatcheck.proxy.upstreams.process_connection import ProcessConnection
 from coatcheck.store.tenancy import Tenancy
 from tests.virtual_time import VirtualTimeLoop, pass_time
@@ -123,6 +123,22 @@ async def test_above_the_limit_reading_waits_for_what_is_processed_and_else_for_
     one.finish()
     assert resumed == ["two", "one", "three"]
     three.finish()
+    assert messages.held == 0
+
+
+async def test_above_the_limit_reading_waits_for_clients_as_long_as_they_read(monkeypatch):
+    messages = LongMessages._of_loops[asyncio.get_running_loop()] = LongMessages(most_held=10)
+    unsent = [Unsent(b"x" * 6), Unsent(b"x" * 6)]
+    resumed = asyncio.Event()
+    reading = Reading(messages, resumed.set)
+    assert not reading.grow_to(1)
+    unsent.pop()
+    assert resumed.is_set()
+    unsent.append(Unsent(b"x" * 6))
+    monkeypatch.setattr(module, "LEADER_SECONDS", 0)
+    assert reading.grow_to(2)  # no client reads any more
+    unsent.clear()
+    reading.finish()
     assert messages.held == 0
 
 

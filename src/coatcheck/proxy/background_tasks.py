@@ -85,6 +85,8 @@ class BackgroundTasks:
         take: Take,
         refuse: Refuse | None = None,
         before: Callable[[], Coroutine[Any, Any, None]] | None = None,
+        *,
+        of_client: bool = False,
     ) -> None:
         """Parse a long line and pass it to ``take``, yielding to the event loop while it is parsed and freed.
 
@@ -93,8 +95,13 @@ class BackgroundTasks:
             take: See ``Take``.
             refuse: See ``Refuse``. Without it, the line does not wait for its turn.
             before: Waits for what handling the line would wait for, before its turn.
+            of_client: Whether it has its turn among the messages of clients, not among those of servers.
         """
-        parsing = self._parse(line, take) if refuse is None else self._parse_in_turn(line, take, refuse, before)
+        if refuse is None:
+            parsing = self._parse(line, take)
+        else:
+            messages = LongMessages.of_loop().requests if of_client else LongMessages.of_loop()
+            parsing = self._parse_in_turn(line, take, refuse, before, messages)
         task = self.start(parsing, len(line))
         if refuse is not None:
             self._waiting.add(task)
@@ -105,10 +112,14 @@ class BackgroundTasks:
             task.cancel()
 
     async def _parse_in_turn(
-        self, line: bytes, take: Take, refuse: Refuse, before: Callable[[], Coroutine[Any, Any, None]] | None
+        self,
+        line: bytes,
+        take: Take,
+        refuse: Refuse,
+        before: Callable[[], Coroutine[Any, Any, None]] | None,
+        messages: LongMessages,
     ) -> None:
         turn: Turn | None = None
-        messages = LongMessages.of_loop()
         try:
             if before is not None:
                 with messages.waiting_for_turn(len(line)):

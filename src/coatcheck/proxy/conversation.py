@@ -14,7 +14,7 @@ from coatcheck.codec import adump_line
 from coatcheck.codec.tool_results import text_result
 from coatcheck.errors import CoatcheckError, ObjectNotFound
 from coatcheck.proxy import jsonrpc, object_resources, partial_parsing
-from coatcheck.proxy.background_tasks import BackgroundTasks, Take, result_if_ready
+from coatcheck.proxy.background_tasks import BackgroundTasks, Refuse, Take, result_if_ready
 from coatcheck.proxy.client_lines import ClientLines, has_too_many_levels
 from coatcheck.proxy.client_requests import ClientRequests, Pending
 from coatcheck.proxy.jsonrpc import Id, Message, id_of, is_request, is_response, to_line
@@ -127,12 +127,13 @@ class Conversation:
             if request.requester is None:
                 self._to_client(request.error(text))
 
-    def from_client(self, line: bytes) -> None:
-        """Handle a line from the client."""
+    def from_client(self, line: bytes, refuse: Refuse | None = None) -> None:
+        """Handle a line from the client; with ``refuse``, a long one has its turn among those of all clients."""
         if len(line) > jsonrpc.LONG_LINE and self._passed_without_parsing(line):
             return
         if len(line) > jsonrpc.PARSED_AT_ONCE:
-            self._work.start_parsing(line, self._parsed_from_client)
+            before = None if self._capacity is None else self._capacity.wait
+            self._work.start_parsing(line, self._parsed_from_client, refuse, before, of_client=True)
         else:
             self._parsed_from_client(*jsonrpc.parse_line(line))
 

@@ -4,6 +4,7 @@ A message of S bytes takes up to seven times S while it is parsed, stored and en
 """
 
 import asyncio
+import time
 import weakref
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Iterator
@@ -25,7 +26,7 @@ TURN_TIMEOUT = 60.0
 """Seconds that a message waits to be processed while no other one is completed."""
 
 LEADER_SECONDS = 10.0
-"""Seconds without a byte after which another message is read above the limit."""
+"""Seconds without a byte after which another message is read above the limit, whoever reads or sends nothing."""
 
 
 class LongMessages:
@@ -38,6 +39,7 @@ class LongMessages:
     Attributes:
         processed: Bytes of messages that have a turn.
         waiting: Bytes of messages that wait for a turn, or for what they need before it.
+        unsent: Bytes of responses that their clients have not read.
         held: Bytes of all messages that are read, wait, have a turn or are sent.
     """
 
@@ -51,13 +53,23 @@ class LongMessages:
         self._paused: deque[Reading] = deque()
         self._leader: Reading | None = None
         self._ended_turns = 0
-        self.processed = self.waiting = self.held = 0
+        self._clients_read_at = 0.0
+        self._check: asyncio.TimerHandle | None = None
+        self._requests: LongMessages | None = None
+        self.processed = self.waiting = self.unsent = self.held = 0
 
     @classmethod
     def of_loop(cls) -> "LongMessages":
         """Return those of the running event loop."""
         loop = asyncio.get_running_loop()
         return cls._of_loops.get(loop) or cls._of_loops.setdefault(loop, cls())
+
+    @property
+    def requests(self) -> "LongMessages":
+        """Those of clients. They have turns of their own: they may wait for a server, which responses never do."""
+        if self._requests is None:
+            self._requests = LongMessages(self._most_processed, self._most_held)
+        return self._requests
 
     def count(self, change: int) -> None:
         """Change the bytes that are held."""
@@ -95,7 +107,7 @@ class LongMessages:
             raise
         self._withdraw(caller, waiting)
         raise UpstreamError(
-            f"Too many large results are being processed, and this one was dropped: none of them was completed within "
+            f"Too many large messages are being processed, and this one was dropped: none of them was completed within "
             f"{TURN_TIMEOUT:g} s. Try again later."
         )
 
@@ -142,6 +154,22 @@ class LongMessages:
         if not queue:
             del self._queues[caller]
 
+    # Sending
+
+    def may_send(self, size: int) -> bool:
+        """Whether a response may wait for its client; not if responses up to the limit wait for others already."""
+        return not self.unsent or self.unsent + size <= self._most_held
+
+    def note_client_reads(self) -> None:
+        """Note that a client has read a part of a response: what is read next may wait for the rest."""
+        self._clients_read_at = time.monotonic()
+
+    def count_unsent(self, change: int) -> None:
+        """Change the bytes of responses that their clients have not read."""
+        self.unsent += change
+        self.note_client_reads()
+        self.count(change)
+
     # Reading
 
     def may_grow(self, reading: "Reading") -> bool:
@@ -159,6 +187,7 @@ class LongMessages:
             return True
         if reading not in self._paused:
             self._paused.append(reading)
+        self._check_later()
         return False
 
     def completed(self, reading: "Reading") -> None:
@@ -198,9 +227,32 @@ class LongMessages:
                 self._lead(self._paused[0])
             self._paused.popleft().resume()
 
+    def _check_later(self) -> None:
+        """Look again whether clients read: nothing happens when one stops."""
+        if self.unsent and self._check is None:
+            self._check = asyncio.get_running_loop().call_later(LEADER_SECONDS, self._check_clients)
+
+    def _check_clients(self) -> None:
+        self._check = None
+        self._resume()
+        if self._paused:
+            self._check_later()
+
     @property
     def _is_processing(self) -> bool:
-        return bool(self.processed or self.waiting)
+        if self.processed or self.waiting:
+            return True
+        return bool(self.unsent) and time.monotonic() - self._clients_read_at < LEADER_SECONDS
+
+
+class Unsent:
+    """A long response that its client has not read; its bytes are held as long as this object exists."""
+
+    def __init__(self, line: bytes) -> None:
+        self.line = line
+        messages = LongMessages.of_loop()
+        messages.count_unsent(len(line))
+        weakref.finalize(self, messages.count_unsent, -len(line)).atexit = False
 
 
 class Reading:

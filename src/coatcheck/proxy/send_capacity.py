@@ -63,12 +63,9 @@ class SendCapacity:
             try:
                 async with asyncio.timeout(CAPACITY_TIMEOUT):
                     locked = await self._lock.acquire()
-                    while not self._is_free():  # noqa: ASYNC110  # no event covers all upstreams
-                        await asyncio.sleep(_POLL_SECONDS)
+                    await self._wait()
             except TimeoutError:
-                raise UpstreamError(
-                    f"The server did not take earlier messages within {CAPACITY_TIMEOUT:g} s; try again later."
-                ) from None
+                raise _not_taken() from None
             SendCapacity._preparing += 1
             counted = True
             yield
@@ -77,9 +74,28 @@ class SendCapacity:
             if locked:
                 self._lock.release()
 
+    async def wait(self) -> None:
+        """Wait for capacity without holding it, before a large message is parsed.
+
+        Raises:
+            UpstreamError: As for ``reserved``.
+        """
+        try:
+            await asyncio.wait_for(self._wait(), CAPACITY_TIMEOUT)
+        except TimeoutError:
+            raise _not_taken() from None
+
+    async def _wait(self) -> None:
+        while not self._is_free():  # noqa: ASYNC110  # no event covers all upstreams
+            await asyncio.sleep(_POLL_SECONDS)
+
     def _is_free(self) -> bool:
         return (
             self._unsent() < HIGH_WATER
             and SendCapacity._preparing < MAX_CONCURRENT_CALLS
             and sum(each._unsent() for each in SendCapacity._all) < MAX_UNSENT_BYTES  # noqa: SLF001
         )
+
+
+def _not_taken() -> UpstreamError:
+    return UpstreamError(f"The server did not take earlier messages within {CAPACITY_TIMEOUT:g} s; try again later.")

@@ -153,9 +153,9 @@ async def _read(text: bytes, load: Load, start: int = 0, chunks: Chunks | None =
         await yield_budget.pause()
 
 
-async def is_json(payload: bytes | memoryview) -> bool:
-    """Whether a payload is JSON on one line, without keeping the decoded value."""
-    return await _is_json(payload, _checked)
+async def is_json(payload: bytes | memoryview, *, is_line: bool = False) -> bool:
+    """Whether a payload is JSON on one line, without keeping the decoded value; an ``is_line`` may have its newline."""
+    return await _is_json(payload, _checked, is_line=is_line)
 
 
 async def is_strict_json(payload: bytes | memoryview) -> bool:
@@ -163,9 +163,9 @@ async def is_strict_json(payload: bytes | memoryview) -> bool:
     return await _is_json(payload, _checked_with_depth)
 
 
-async def _is_json(payload: bytes | memoryview, load: Load) -> bool:
+async def _is_json(payload: bytes | memoryview, load: Load, *, is_line: bool = False) -> bool:
     text, start = _bytes_and_offset(payload)
-    if text.find(b"\n", start) >= 0 or text.find(b"\r", start) >= 0:
+    if text.find(b"\n", start, len(text) - is_line) >= 0 or text.find(b"\r", start) >= 0:
         return False
     try:
         await _read(text, load, start)

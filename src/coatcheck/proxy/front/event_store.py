@@ -8,7 +8,7 @@ import anyio
 from mcp.server.streamable_http import EventCallback, EventMessage, EventStore
 from mcp_types import JSONRPCError, JSONRPCMessage, JSONRPCResponse
 
-from coatcheck.proxy.front.encoded_response import response_was_sent
+from coatcheck.proxy.front.long_responses import response_was_sent
 
 MAX_BYTES = 2 << 20
 """Maximum bytes of messages that a session keeps."""

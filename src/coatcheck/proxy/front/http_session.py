@@ -11,6 +11,7 @@ from mcp.server.streamable_http import StreamableHTTPServerTransport
 from mcp.shared.message import ServerMessageMetadata, SessionMessage
 from mcp_types import JSONRPCError, JSONRPCMessage, jsonrpc_message_adapter
 from pydantic import ValidationError
+from starlette.types import Receive, Scope, Send
 
 from coatcheck.calls.interceptor import Interceptor
 from coatcheck.codec import adump_line, is_deeper
@@ -18,8 +19,9 @@ from coatcheck.errors import UpstreamError
 from coatcheck.proxy.background_tasks import MAX_BYTES_IN_PROGRESS
 from coatcheck.proxy.client_lines import drop
 from coatcheck.proxy.conversation import Conversation
-from coatcheck.proxy.front.encoded_response import EncodedResponse, encoded_response
 from coatcheck.proxy.front.event_store import SessionEvents
+from coatcheck.proxy.front.long_calls import LongCalls
+from coatcheck.proxy.front.long_responses import EncodedResponse, EncodedResponses
 from coatcheck.proxy.jsonrpc import (
     MAX_EVENT_BYTES,
     PARSED_AT_ONCE,
@@ -86,6 +88,8 @@ class Session:
         self.transport = transport
         self._events = events
         self.connected = asyncio.Event()
+        self._responses = EncodedResponses()
+        self._calls = LongCalls(caller if caller.kind is CallerKind.PRINCIPAL else None)
         self._connection = make_connection()
         self._connection.unparsed = self._connection.is_gateway  # their answers are checked by the conversation
         self._started = False
@@ -101,7 +105,7 @@ class Session:
         ready: asyncio.Future[Interceptor] = loop.create_future()
         ready.set_result(interceptor)
         self._conversation = Conversation(
-            self._to_client,
+            self._post,
             self._to_server,
             ready,
             on_stray_output=lambda _line: None,
@@ -145,6 +149,16 @@ class Session:
 
     # From the client
 
+    async def handle_request(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request.
+
+        Raises:
+            UpstreamError: It waited for other long requests too long.
+        """
+        if scope["method"] == "POST":
+            receive = await self._calls.shortened(receive)
+        await self.transport.handle_request(scope, receive, self._responses.restored(send))
+
     async def _read(self, received: AsyncIterable[SessionMessage | Exception]) -> None:
         with suppress(anyio.ClosedResourceError):
             async for item in received:
@@ -155,7 +169,8 @@ class Session:
 
     async def _handle_message(self, item: SessionMessage) -> None:
         message = _as_on_the_wire(item.message)
-        line = await adump_line(message)
+        long = self._calls.line_of(message)
+        line = await adump_line(message) if long is None else long
         key = request_key(message)
         if self._lost:
             if key is not None:
@@ -165,9 +180,16 @@ class Session:
             about = item.metadata
             end = about.on_request_unanswered if isinstance(about, ServerMessageMetadata) else None
             self._requests.add(message, end, key=key)
-        self._conversation.message_from_client(message, line)
+        if long is None:
+            self._conversation.message_from_client(message, line)
+        else:
+            self._conversation.from_client(line, lambda reason: self._refuse(message, reason))
         if message.get("method") == CANCELLED:
             await self._end_stream(message)
+
+    def _refuse(self, request: Message, reason: str) -> bool:
+        self._post(to_line(error_response(request["id"], reason)))
+        return True
 
     def _to_server(self, line: bytes, message: Any) -> None:
         if not self._started:
@@ -218,11 +240,8 @@ class Session:
         # The missing session shows the client that it must open a new one, with a new upstream.
         self._outbox.put_nowait(None)
 
-    def _to_client(self, line: bytes) -> None:
-        self._post(line)
-
     def _post(self, line: bytes) -> None:
-        encoded = encoded_response(line)
+        encoded = self._responses.of(line)
         if encoded is not None:
             self._requests.remove(self._requests.get(id_of({"id": encoded.id})))
             self._enqueue(encoded, None, len(line))

@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from coatcheck.calls.interceptor import Interceptor
 from coatcheck.codec import dump_json
+from coatcheck.errors import UpstreamError
 from coatcheck.mcp_server.middleware import current_caller
 from coatcheck.proxy.front.event_store import RETRY_MILLISECONDS, SessionEvents
 from coatcheck.proxy.front.http_session import Session
@@ -95,7 +96,7 @@ class Sessions:
         if session is None or self._owners[given].caller != caller:
             await _refuse(404, "Session not found", INVALID_REQUEST)(scope, receive, send)
             return
-        await session.transport.handle_request(scope, receive, send)
+        await _answer(session, scope, receive, send)
         if session.transport.is_terminated:
             self._forget(given)
 
@@ -133,7 +134,7 @@ class Sessions:
                     status = event["status"]
                 await send(event)
 
-            await transport.handle_request(scope, receive, watched)
+            await _answer(session, scope, receive, watched)
         finally:
             if status >= 400:  # noqa: PLR2004
                 self._forget(session_id)
@@ -151,6 +152,13 @@ class Sessions:
         self._owners.pop(session_id, None)
         if task is not None and not task.cancelled() and (fault := task.exception()) is not None:
             logger.error("A session failed", exc_info=fault)
+
+
+async def _answer(session: Session, scope: Scope, receive: Receive, send: Send) -> None:
+    try:
+        await session.handle_request(scope, receive, send)
+    except UpstreamError as error:
+        await _refuse(503, str(error), INTERNAL_ERROR)(scope, receive, send)
 
 
 def _client_network(scope: Scope) -> str:

@@ -23,6 +23,7 @@ from coatcheck.codec import dump_json
 from coatcheck.errors import UpstreamError
 from coatcheck.mcp_server.middleware import current_caller
 from coatcheck.proxy.conversation import Conversation
+from coatcheck.proxy.front.long_responses import TOO_MANY_UNSENT, send_body, without_end
 from coatcheck.proxy.front.shared_connection import RequestStream, SharedConnection
 from coatcheck.proxy.jsonrpc import (
     LONG_LINE,
@@ -37,6 +38,7 @@ from coatcheck.proxy.jsonrpc import (
     parse_long,
     to_line,
 )
+from coatcheck.proxy.long_messages import LONG_MESSAGE, LongMessages, Unsent
 from coatcheck.proxy.partial_parsing import PartialCall, find_response_id
 from coatcheck.proxy.view_calls import CALL
 from coatcheck.store.tenancy import Caller, CallerKind, Tenancy
@@ -244,24 +246,30 @@ class SendQueue:
     """Lines queued for a client. A client that does not read is disconnected, because others share its upstream."""
 
     def __init__(self) -> None:
-        self._lines: asyncio.Queue[bytes] = asyncio.Queue()
+        self._lines: asyncio.Queue[bytes | Unsent] = asyncio.Queue()
+        self._sending: bytes | Unsent = b""
         self._bytes = 0
         self._largest = 0
         self.too_many: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def put(self, line: bytes) -> None:
         """Add a line; a single line may have any size."""
+        if len(line) > LONG_MESSAGE and not LongMessages.of_loop().may_send(len(line)):
+            key = find_response_id(line)
+            line = line if key is None else to_line(error_response(key[1], TOO_MANY_UNSENT))
         self._bytes += len(line)
         self._largest = max(self._largest, len(line))
         if self._bytes - self._largest > MAX_QUEUED_BYTES and not self.too_many.done():
             logger.warning("A client does not read its response and is disconnected")
             self.too_many.set_result(None)
         if not self.too_many.done():
-            self._lines.put_nowait(line)
+            self._lines.put_nowait(line if len(line) <= LONG_MESSAGE else Unsent(line))
 
     async def get(self) -> bytes:
-        """Read the next line."""
-        line = await self._lines.get()
+        """Return the next line; the one before has been sent."""
+        self._sending = b""
+        self._sending = item = await self._lines.get()
+        line = item.line if isinstance(item, Unsent) else item
         self._bytes -= len(line)
         return line
 
@@ -290,8 +298,8 @@ async def _answer(lines: "SendQueue", request: Message, send: Send, statuses: Ma
         if answer is None and len(line) > MAX_EVENT_BYTES:
             logger.warning("The server sent a notification that is too large; it is dropped")
             continue
-        event = b"event: message\r\ndata: " + (line if answer is None else answer).rstrip() + b"\r\n\r\n"
-        await send({"type": "http.response.body", "body": event, "more_body": answer is None})
+        event = (b"event: message\r\ndata: ", without_end(line), b"\r\n\r\n")
+        await send_body(send, *event, more_body=answer is None)
         if answer is not None:
             return
 
@@ -324,4 +332,4 @@ async def _respond(line: bytes, send: Send, statuses: Mapping[int, int]) -> None
         status = statuses.get(code, 200) if isinstance(code, int) else 200
     headers = [(b"content-type", b"application/json")]
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": line, "more_body": False})
+    await send_body(send, line, more_body=False)

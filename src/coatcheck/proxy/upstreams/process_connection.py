@@ -128,7 +128,9 @@ class ProcessConnection:
     def send(self, line: bytes, message: Any = None) -> None:
         """Send a line; see `UpstreamConnection`."""
         del message
-        self._writer.write(line if line.endswith(b"\n") else line + b"\n")
+        self._writer.write(line)
+        if not line.endswith(b"\n"):
+            self._writer.write(b"\n")  # Appended, it would copy a long line.
 
     def object_readers(self) -> Mapping[str, str]:
         """Return none; see `UpstreamConnection`."""
