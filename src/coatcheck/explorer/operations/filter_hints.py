@@ -26,6 +26,8 @@ _UNDEFINED = re.compile(r"\b(\w{1,60})/0 is not defined")
 _ASKED_FOR = re.compile(r"\.([A-Za-z_]\w{0,60})\b(?!\s*\()")
 _MADE = re.compile(r"[{,]\s*\"?([A-Za-z_]\w{0,60})")
 _QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"")
+_TAKEN = re.compile(r"\bfirst\((\d{1,6})\)")
+_BRACES = re.compile(r"\"[^\"\n]*(?:\$?\{|\$\()\.[A-Za-z_][\w.]*[})][^\"\n]*\"")
 _KEYS = re.compile(r"\"([^\"\\]{1,60})\"\s*:")
 
 
@@ -51,10 +53,27 @@ def _hint_for_number(text: str) -> str:
     return " To skip what is not a number: tonumber?"
 
 
-def items_hint(message: str, value: Any) -> str:
-    """Suggest a correction if a filter applies a key to a list; ``value`` is what it was applied to."""
+def missed_key(message: str) -> str:
+    """Return the key that a filter asked of a list; ``""`` if it failed otherwise."""
     missed = _INDEXED.match(message)
-    return "" if missed is None else _hint_for_items(missed[1], value)
+    return "" if missed is None else missed[1]
+
+
+def items_hint(message: str, value: Any, meant: str = "") -> str:
+    """Suggest a correction if a filter applies a key to a list; ``value`` is what it was applied to.
+
+    Args:
+        message: jq's.
+        value: The object or part.
+        meant: A filter that works, if one was found.
+    """
+    missed = missed_key(message)
+    if missed and meant:
+        found = (
+            f" This is a list of {counted(len(value), 'item')}: write" if isinstance(value, list) else " Did you mean:"
+        )
+        return f"{found} {meant}{'.' if isinstance(value, list) else ''}"
+    return _hint_for_items(missed, value) if missed else ""
 
 
 def failure_hint(message: str) -> str:
@@ -130,6 +149,17 @@ def anchors_note(program: str, source: str) -> str:
     if not any(text.startswith('"^') or text.endswith('$"') for text in _QUOTED.findall(program)):
         return ""
     return '^ and $ match the ends of the whole text: for each line write "(?m)^…", or begin with split("\\n")'
+
+
+def text_notes(program: str) -> list[str]:
+    """Report what means something else in jq than in other languages, in a filter that ran."""
+    notes = []
+    taken = _TAKEN.search(program)
+    if taken is not None:
+        notes.append(f"{taken[0]} gives the number {taken[1]}: for that many items write .[:{taken[1]}]")
+    if _BRACES.search(program) is not None:
+        notes.append("A value inside a text is written \\(.name)")
+    return notes
 
 
 def is_empty_result(value: Any) -> bool:

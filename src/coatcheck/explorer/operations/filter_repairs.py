@@ -8,13 +8,16 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from coatcheck.explorer.operations.whole_filters import member, rewritten
 from coatcheck.references.paths import quote
 
 MOST_CHARACTERS = 400
 """Longer filters are not repaired."""
 _STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"")
 _SHELL = re.compile(
-    r"\s*(?:```(?:jq)?\s*)?(?:jq\s+(?:-\w+\s+)*)?(['`]?)(?P<inside>.*?)\1(?:\s*```|\s+[\w./-]+\.json)?\s*", re.DOTALL
+    r"\s*(?:```(?:jq)?\s*)?(?:jq\s+(?:-\w+\s+)*(?=[\"'`.\[{]))?(['`]?|(?<=jq )\")"
+    r"(?P<inside>.*?)\1(?:\s*```|\s+[\w./-]+\.json)?\s*",
+    re.DOTALL,
 )
 _PATH = r"(?:\.[A-Za-z_]\w{0,60}|\.?\[(?:\d{1,9}|\"\d{1,3}\")\]){1,9}"
 _TEXT = r"\"\d{1,3}\""
@@ -79,6 +82,7 @@ def _changes(*rows: tuple[str, str | Callable[[re.Match[str]], str]]) -> tuple[_
 _IN_STRINGS = _changes(
     (r"'((?:[^'\\]|\\.)*)'", lambda found: '"' + found[1].replace('"', '\\"') + '"'),
     (r"(?<!\\)\\(?=[dDwWsSbB.+*?^$|\[\]{}-])", r"\\\\"),
+    (rf"({_PATH}) i?like \"([^\"%]{{1,100}})%\"", r'(\1 | startswith("\2"))'),
     (rf"({_PATH}) i?like \"%?([^\"%]{{1,100}})%?\"", r'(\1 | contains("\2"))'),
 )
 """Changes that concern strings; the others leave strings alone."""
@@ -110,6 +114,45 @@ _REWRITES = _changes(
     (r"!\(([^()]{1,200})\)", r"((\1) | not)"),
     (rf"!({_PATH})", r"(\1 | not)"),
     (r"([=!])==", r"\1="),
+    (r"\bAND\b", "and"),
+    (r"\bOR\b", "or"),
+    (r"\bNOT\b", "not"),
+    (r"\|>", "|"),
+    (r"^(?:/[\w-]{1,60}){1,9}$", lambda found: re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", found[0].replace("/", "."))),
+    (r"(?<=[\w\]])\.(\d{1,9})(?=\.|$|\s)", r"[\1]"),
+    (r"\.\[(\d{1,9})\.\.(\d{1,9})\]", r".[\1:\2]"),
+    (r"(\[\]|\)) ?\{", r"\1 | {"),
+    (rf"(if [^()]{{1,200}}? else (?:{_TEXT}|[^()]{{1,60}}?))\)", r"\1 end)"),
+    (r"\btest\(/([^/()]{1,100})/\)", r'test("\1")'),
+    (
+        r"\.find\(\(?([A-Za-z_]\w{0,20})\)? *=> *((?:[^()]|\([^()]{0,100}\)){1,200})\)",
+        lambda found: f"map(select({member(found[1], found[2])})) | .[0]",
+    ),
+    (r"\.?slice\((\d{1,9}), ?(\d{1,9})\)", r" | .[\1:\2]"),
+    (
+        r"\.?sort\(\((\w+), ?\w+\) => (\w+)\.(\w+) - \w+\.\3\)",
+        lambda found: f"sort_by(.{found[3]}){' | reverse' if found[1] != found[2] else ''}",
+    ),
+    (r"Object\.(keys|values)\(([^()]{1,100})\)", r"(\2 | \1)"),
+    (
+        r"(?:value_counts|countBy|count_by|tally|Counter)\((\.[\w.]{1,60})\)",
+        r"group_by(\1) | map({key: (.[0] | \1), count: length})",
+    ),
+    (
+        r"\| ?(?:value_counts|countBy|count_by|tally|Counter)(?:\(\))?$",
+        "| group_by(.) | map({key: .[0], count: length})",
+    ),
+    (
+        rf"{_WORD}group_?by\((\.[\w.]{{1,60}})\)\.(?:count|size)\(\)",
+        r"group_by(\1) | map({key: (.[0] | \1), count: length})",
+    ),
+    (rf"{_WORD}groupby\b", "group_by"),
+    (rf"{_WORD}replace(?:_all|All)?\(({_TEXT}), ?({_TEXT})\)", r"gsub(\1; \2)"),
+    (rf"{_WORD}(?:substring|substr|slice)\((\d{{1,9}}), ?(\d{{1,9}})\)", r".[\1:\2]"),
+    (rf"{_WORD}compact\b", "map(select(. != null))"),
+    (rf"{_WORD}median\b", "(sort | .[length / 2 | floor])"),
+    (rf"{_WORD}(?:count|len|size)\(\)", "length"),
+    (r"\)\.(join|split|map|length|unique|sort|reverse|first|last)\b", r") | \1"),
     (r"<>", "!="),
     (r"\s*&&\s*", " and "),
     (r"\s*\|\|\s*", " or "),
@@ -120,7 +163,7 @@ _REWRITES = _changes(
     (rf"{_WORD}(length|keys|tostring|tonumber|unique|sort|reverse|add|first|last|min|max)\(\)", r"\1"),
     (rf"{_WORD}(?:uniq|distinct)(?=_by|\b)", "unique"),
     (rf"{_WORD}order_?[bB]y\b", "sort_by"),
-    (r"\bsort_by\(([^();,]{1,100})[;,]\s*[\"']?(?:desc|reverse|true|-1|\d)[\"']?\)", r"(sort_by(\1) | reverse)"),
+    (r"\bsort_by\(([^();,]{1,100}?)[;, ]\s*[\"']?(?:desc|reverse|true|-1|\d)[\"']?\)", r"(sort_by(\1) | reverse)"),
     (r"\b(sort_by\([^();,]{1,100}\)) desc\b", r"(\1 | reverse)"),
     (rf"{_WORD}(max|min|unique|sort)\((\.\[\][^()]{{0,100}})\)", r"([\2] | \1)"),
     (rf"{_WORD}(max|min|unique|sort|group)\((\.[^()]{{1,100}})\)", r"\1_by(\2)"),
@@ -135,12 +178,14 @@ _REWRITES = _changes(
     (rf"{_WORD}round\(([^();,]{{1,100}})[,;] ?(\d)\)", r"((\1) * 1e\2 | round / 1e\2)"),
 )
 _SELECT = re.compile(
-    r"\s*select\s+(?:distinct\s+)?(?P<columns>.{1,200}?)\s+from\s+\S{1,100}(?:\s+as\s+\w+)?"
+    r"\s*select\s+(?P<distinct>distinct\s+)?(?P<columns>.{1,200}?)\s+from\s+\S{1,100}(?:\s+as\s+\w+)?"
     r"(?:\s+where\s+(?P<where>.{1,300}?))?(?:\s+group\s+by\s+(?P<group>[\w.\"`]{1,60}))?"
     r"(?:\s+order\s+by\s+(?P<order>[\w.\"`()*]{1,60})(?P<desc>\s+desc)?(?:\s+asc)?)?(?:\s+limit\s+(?P<limit>\d{1,6}))?\s*;?\s*",
     re.IGNORECASE | re.DOTALL,
 )
-_AGGREGATE = re.compile(r"(?P<name>count|sum|avg|min|max)\((?P<column>\*|[\w.]{1,60})\)(?:\s+as\s+\w+)?", re.IGNORECASE)
+_AGGREGATE = re.compile(
+    r"(?P<name>count|sum|avg|min|max)\((?P<column>\*|[\w.]{1,60})\)(?:\s+(?:as\s+)?(?P<alias>\w{1,60}))?", re.IGNORECASE
+)
 _AGGREGATES = {"sum": "add", "avg": "add / length", "min": "min", "max": "max"}
 _COLUMN = re.compile(r"[A-Za-z_]\w{0,60}")
 _COMPARED = re.compile(
@@ -152,6 +197,7 @@ _COMPREHENSION = re.compile(
     r"(?:\s+if\s+(?P<test>[^\n]{1,150}?))?\s*\](?P<range>\[-?\d{0,9}:-?\d{0,9}\])?\s*"
 )
 _NAMED = re.compile(r"\s*(?P<name>[A-Za-z_]\w{0,60})(?P<rest>(?:[.\[]|\s*\|).*|)", re.DOTALL)
+_STEP = re.compile(r"\.([A-Za-z_]\w{0,60})")
 _NUMBERED = re.compile(r'"(\d{1,3})"')
 _IF = re.compile(r"\bif\b")
 _END = re.compile(r"\bend\b")
@@ -173,10 +219,13 @@ def repair(program: str, compiles: Callable[[str], bool]) -> str:
     sql = _from_sql(program)
     if sql:
         return sql if compiles(sql) else ""
+    whole = rewritten(program)
+    if whole != program:
+        return whole if compiles(whole) else next(filter(compiles, _versions(whole)), "")
     python = _COMPREHENSION.fullmatch(program)
     if python is not None:
-        condition = _member(python, python["test"] or "")
-        meant = f"map({f'select({condition}) | ' if condition else ''}{_member(python, python['made'])})"
+        condition = member(python["name"], python["test"] or "")
+        meant = f"map({f'select({condition}) | ' if condition else ''}{member(python['name'], python['made'])})"
         meant += f" | .{python['range']}" if python["range"] else ""
         return meant if compiles(meant) else ""
     return next(filter(compiles, _versions(program)), "")
@@ -261,7 +310,9 @@ def without_name(program: str, value: Any, compiles: Callable[[str], bool]) -> s
         return ""
     if isinstance(value, dict) and found["name"] in value:
         meant = f".{program.strip()}"
-    elif isinstance(value, list) and not found["rest"].startswith("."):
+    elif isinstance(value, dict) and (step := _STEP.match(found["rest"])) is not None and step[1] in value:
+        meant = found["rest"]
+    elif isinstance(value, list) and found["rest"] and not found["rest"].startswith("."):
         meant = f".{found['rest']}"
     else:
         return ""
@@ -278,14 +329,6 @@ def collected(program: str, compiles: Callable[[str], bool]) -> str:
 def assigns(program: str) -> bool:
     """Whether a filter assigns in a condition, where it was probably meant to compare."""
     return len(program) <= MOST_CHARACTERS and _ASSIGNS.search(_STRING.sub('""', program)) is not None
-
-
-def _member(python: re.Match[str], text: str) -> str:
-    """Write ``x["a"]``, ``x.get("a")`` and ``x.a`` of Python as steps, for the variable of a comprehension."""
-    name = python["name"]
-    text = re.sub(rf"\b{name}(?:\[[\"'](\w+)[\"']\]|\.get\([\"'](\w+)[\"']\))", r".\1\2", text.strip())
-    quotes, instead = _IN_STRINGS[0]
-    return quotes.sub(instead, re.sub(rf"\b{name}\b(?=\.)", "", text))
 
 
 def _without_shell(program: str) -> str:
@@ -306,16 +349,22 @@ def _from_sql(program: str) -> str:
         steps.append(f"map(select({condition}))")
     if found["group"]:
         key = _column(found["group"])
-        entries = [f"{key}: .[0].{key}", *(f"{each['name'].lower()}: {_aggregated(each)}" for each in aggregates)]
+        entries = [
+            f"{key}: .[0].{key}",
+            *(f"{each['alias'] or each['name'].lower()}: {_aggregated(each)}" for each in aggregates),
+        ]
         steps.append(f"group_by(.{key}) | map({{{', '.join(entries)}}})")
     if found["order"]:
-        name = found["order"].partition("(")[0]
-        steps.append(f"sort_by(.{name.lower() if '(' in found['order'] else _column(name)})")
+        name = found["order"].partition("(")[0].lower()
+        alias = next((each["alias"] for each in aggregates if each["alias"] and each["name"].lower() == name), "")
+        steps.append(f"sort_by(.{(alias or name) if '(' in found['order'] else _column(found['order'])})")
         steps += ["reverse"] if found["desc"] else []
     if found["limit"]:
         steps.append(f".[:{found['limit']}]")
     if aggregates and not found["group"]:
         steps.append(_aggregated(aggregates[0]))
+    elif found["distinct"] and len(columns) == 1:
+        steps.append(f"map(.{_column(columns[0])}) | unique")
     elif columns != ["*"] and not found["group"]:
         steps.append(f"map({{{', '.join(map(_column, columns))}}})")
     return " | ".join(steps or ["."])

@@ -11,7 +11,7 @@ import jq
 from coatcheck.codec import dump_json, encode, load_exactly, load_json, open_json_text, replace_escaped_surrogates
 from coatcheck.codec.encoding import describe_payload
 from coatcheck.codec.exact_json import digits_of
-from coatcheck.errors import FilterError, SandboxOutputExceeded, excerpt, quoted
+from coatcheck.errors import CoatcheckError, FilterError, SandboxOutputExceeded, excerpt, quoted
 from coatcheck.explorer.operations.document import Answer, Document, locate, place
 from coatcheck.explorer.operations.filter_hints import (
     anchors_note,
@@ -22,11 +22,14 @@ from coatcheck.explorer.operations.filter_hints import (
     items_hint,
     key_names,
     misplaced_key,
+    missed_key,
     missing_keys,
     text_format_note,
+    text_notes,
     without_own_reference,
 )
-from coatcheck.explorer.operations.filter_repairs import assigns, collected, repair, with_quoted_keys, without_name
+from coatcheck.explorer.operations.filter_repairs import assigns, repair
+from coatcheck.explorer.operations.fitting_filters import fitting, for_lists, list_hint
 from coatcheck.explorer.operations.jq_analysis import (
     EXACT_INTEGER,
     begins_with_path,
@@ -68,6 +71,8 @@ MESSAGE_CHARACTERS = 300
 READ_AT_ONCE = 1024 * 1024
 """Bytes up to which jq reads an object so quickly that following a path in advance saves nothing."""
 
+TRIED, MOST_TRIED = 500_000, 10_000_000
+"""Characters of a value on which other filters are tried, and bytes of what they may give."""
 _LONG_NUMBER = re.compile(r"\d{16}")
 _INTEGER_OF_16 = re.compile(r"(?<![\w.\"])\d{16,400}(?![\w.\"])")
 _BEYOND_64_BITS = re.compile(r"\d{19}")
@@ -95,7 +100,7 @@ def query(document: Document, args: dict[str, Any]) -> Answer:
     try:
         compiled = _compile(program, args.get("prelude", ""))
     except _NotJq as error:
-        raise FilterError(f"{error.text}{_meant_for_value(document, args) or error.hint}") from None
+        raise error.told(_meant_for_value(document, args, error.meant)) from None
     narrowed = _narrowed(document, program) if can_narrow(document, args) else None
     if narrowed is None:
         source = _source(document, args.get("path") or "")
@@ -110,14 +115,13 @@ def query(document: Document, args: dict[str, Any]) -> Answer:
         notes.append("Broken characters (lone surrogates) were replaced by \ufffd for the filter.")
         outputs = _outputs(compiled, replace_escaped_surrogates(source), DEFAULT_MAX_BYTES)
     except _FailedOnValue as error:
-        hint = without_own_reference(args) or items_hint(error.jq_message, input_of(document, args))
-        hint = hint or _list_hint(program, error.jq_message)
+        hint = without_own_reference(args) or _items_hint(document, args, error.jq_message)
+        hint = hint or list_hint(program, error.jq_message, _compiles)
         hint = hint or failure_hint(error.jq_message)
         if "cannot be" not in error.jq_message:  # values of other types; elsewhere another form may have been expected
             hint += text_format_note(document, args)
         raise FilterError(f"{error}{hint}") from None
-    if note := anchors_note(program, source):
-        notes.append(note)
+    notes += [*filter(None, [anchors_note(program, source)]), *text_notes(program)]
     if assigns(program):
         notes.append("= assigns and makes each condition true: to compare, write ==")
     if len(outputs) != 1:
@@ -126,22 +130,26 @@ def query(document: Document, args: dict[str, Any]) -> Answer:
     return _answer(result, source, notes, args, len(outputs))
 
 
-def _meant_for_value(document: Document, args: dict[str, Any]) -> str:
-    """Suggest a filter that begins with a dot, or with brackets around keys of the object that need them."""
+def _meant_for_value(document: Document, args: dict[str, Any], repaired: str) -> str:
     names = key_names(_source(document, args.get("path") or ""))
-    meant = without_name(args["filter"], input_of(document, args), _compiles)
-    meant = meant or with_quoted_keys(args["filter"], names, _compiles)
-    return f" Did you mean: {excerpt(meant, MESSAGE_CHARACTERS)}" if meant else ""
+    return fitting(args["filter"], input_of(document, args), names, repaired, _compiles)
 
 
-def _list_hint(program: str, message: str) -> str:
-    """Suggest collecting the outputs in a list before a step that takes one."""
-    if "as it is not an array" not in message and not (
-        message.startswith(("Cannot iterate over number", "Cannot iterate over string")) and "| join(" in program
-    ):
-        return ""
-    meant = collected(program, _compiles)
-    return f" Did you mean: {meant}" if meant else ""
+def _items_hint(document: Document, args: dict[str, Any], message: str) -> str:
+    """Suggest a filter that works on the items of a list, and does not fail on this one."""
+    missed, value, program = missed_key(message), input_of(document, args), args["filter"]
+    source = _source(document, args.get("path") or "") if missed and "prelude" not in args else ""
+    tried = for_lists(program, missed, value) if 0 < len(source) <= TRIED else ()
+    return items_hint(message, value, next((meant for meant in tried if meant != program and _runs(meant, source)), ""))
+
+
+def _runs(program: str, source: str) -> bool:
+    """Whether a filter gives something but nulls on a value."""
+    try:
+        outputs = _outputs(_compile(program), source, MOST_TRIED)
+    except (CoatcheckError, _BadSource):
+        return False
+    return any(output.strip("[]") and re.fullmatch(r"[\[\],null{}]*", output) is None for output in outputs)
 
 
 def check(document: Document, args: dict[str, Any]) -> Answer:  # noqa: ARG001
@@ -266,15 +274,8 @@ def _compile(program: str, prelude: str = "") -> Any:
         # parentheses, because no import can stand there. On its own line: the filter may end in a comment.
         return jq.compile(f"{prelude}({program}\n)|tojson")
     except ValueError as error:
-        meant = repair(program, _compiles)
-        if meant:
-            raise FilterError(
-                f'The filter "{_on_one_line(program)}" is not a jq filter. Did you mean: {meant}'
-            ) from None
         message = (None if prelude else _compile_error(program)) or str(error)
-        hint = compile_hint(program, message)
-        jq_message = excerpt(_clean_jq_message(message), MESSAGE_CHARACTERS)
-        raise _NotJq(f'The filter "{_on_one_line(program)}" is not a jq filter: {jq_message}.', hint) from None
+        raise _NotJq(program, repair(program, _compiles), message) from None
 
 
 def _on_one_line(program: str) -> str:
@@ -294,11 +295,20 @@ def _compile_error(program: str) -> str | None:
 
 
 class _NotJq(FilterError):
-    """A filter does not compile, and what it was meant to be is not known, except for a hint."""
+    """A filter does not compile; ``meant`` is what it was probably meant to be, without knowledge of the object."""
 
-    def __init__(self, text: str, hint: str) -> None:
-        self.text, self.hint = text, hint
-        super().__init__(text + hint)
+    def __init__(self, program: str, meant: str, jq_message: str) -> None:
+        self.program, self.meant, self.jq_message = program, meant, jq_message
+        what = f'The filter "{_on_one_line(program)}" is not a jq filter'
+        if meant:
+            super().__init__(f"{what}. Did you mean: {excerpt(meant, MESSAGE_CHARACTERS)}")
+        else:
+            said = excerpt(_clean_jq_message(jq_message), MESSAGE_CHARACTERS)
+            super().__init__(f"{what}: {said}.{compile_hint(program, jq_message)}")
+
+    def told(self, meant: str) -> "_NotJq":
+        """Return the error that suggests a filter which fits the object."""
+        return _NotJq(self.program, meant, self.jq_message)
 
 
 class _FailedOnValue(FilterError):
