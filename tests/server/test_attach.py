@@ -1,3 +1,4 @@
+import asyncio
 import json
 import sys
 from typing import Any
@@ -14,6 +15,7 @@ from mcp_types import ImageContent, TextContent
 from pydantic import BaseModel
 
 from coatcheck.backends import InMemoryBackend
+from coatcheck.calls.long_messages import LongMessages
 from coatcheck.codec.chunked import yield_budget
 from coatcheck.containers import Container
 from coatcheck.errors import SettingsError
@@ -70,6 +72,28 @@ def third_party_server() -> MCPServer[Any]:
         ]
 
     return server
+
+
+class Watched(LongMessages):
+    """Records the bytes of the results that were stored at a time."""
+
+    most = 0
+
+    def _admit(self) -> None:
+        super()._admit()
+        self.most = max(self.most, self.processed)
+
+
+async def test_large_results_of_concurrent_calls_are_stored_in_turn(container):
+    size = 150_000
+    messages = LongMessages._of_loops[asyncio.get_running_loop()] = Watched(most_processed=5 << 20)
+    server = third_party_server()
+    attach(server, container)
+    async with Client(server) as client:
+        answers = await asyncio.gather(*(client.call_tool("text", {"size": size}) for _ in range(5)))
+    assert all("@obj_" in text_of(answer) for answer in answers)
+    assert 1 << 20 < messages.most <= 5 << 20
+    assert messages.processed == messages.waiting == 0
 
 
 async def test_small_results_pass_unchanged(container, mode):

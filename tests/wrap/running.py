@@ -36,6 +36,7 @@ for line in sys.stdin:
     if "id" in asked:
         who = {{"name": "echo", "version": "1"}}
         result = {{"protocolVersion": "2025-11-25", "capabilities": {{"tools": {{}}}}, "serverInfo": who}}
+        result["supportedVersions"] = ["2026-07-28"]
         if asked["method"] == "tools/call":
             result = {{"content": [{{"type": "text", "text": {text}}}]}}
         print(json.dumps({{"jsonrpc": "2.0", "id": asked["id"], "result": result}}), flush=True)

@@ -14,12 +14,12 @@ from mcp_types import JSONRPCRequest
 from coatcheck.backends.memory import InMemoryBackend
 from coatcheck.calls.interceptor import Interceptor
 from coatcheck.calls.limits import Limits
+from coatcheck.calls.long_messages import LongMessages
 from coatcheck.explorer import Explorer
 from coatcheck.object_store import ObjectStore
 from coatcheck.proxy.front.http_application import Application
 from coatcheck.proxy.front.long_responses import PART, EncodedResponses
 from coatcheck.proxy.front.sessionless_requests import SendQueue
-from coatcheck.proxy.long_messages import LongMessages
 from coatcheck.proxy.upstreams.process_connection import ProcessConnection
 from coatcheck.store.tenancy import Tenancy
 from tests.wrap.running import minimal_server
@@ -69,12 +69,24 @@ class Requests(LongMessages):
 COUNTS = minimal_server('len(asked["params"]["arguments"]["rows"])')
 
 
-async def test_long_calls_of_many_sessions_are_parsed_in_turn():
+META = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientCapabilities": {},
+    "io.modelcontextprotocol/clientInfo": {"name": "t", "version": "1"},
+}
+
+
+@pytest.mark.parametrize("way", ["sessions", "without sessions", "stateless"])
+async def test_long_calls_of_many_clients_are_parsed_in_turn(way):
     messages = LongMessages._of_loops[asyncio.get_running_loop()] = LongMessages()
     requests = messages._requests = Requests(most_processed=5 << 20)
     explorer = Explorer(ObjectStore(InMemoryBackend()))
     application = Application(
-        lambda: ProcessConnection([sys.executable, "-c", COUNTS]), Interceptor(explorer), Tenancy("t"), loopback=True
+        lambda: ProcessConnection([sys.executable, "-c", COUNTS]),
+        Interceptor(explorer),
+        Tenancy("t"),
+        loopback=True,
+        stateless=way == "without sessions",
     )
     transport = httpx2.ASGITransport(app=application)
     headers = {"accept": "application/json, text/event-stream"}
@@ -86,9 +98,14 @@ async def test_long_calls_of_many_sessions_are_parsed_in_turn():
                 message = {"jsonrpc": "2.0", "method": method, "params": params, "id": 1}
                 return await http.post("http://localhost:1/mcp", json=message)
 
-            http.headers["mcp-session-id"] = (await ask("initialize", HELLO)).headers["mcp-session-id"]
+            meta = {}
+            if way == "stateless":
+                meta = {"_meta": META}
+                http.headers |= {"mcp-protocol-version": "2026-07-28", "mcp-method": "tools/call", "mcp-name": "f"}
+            elif way == "sessions":
+                http.headers["mcp-session-id"] = (await ask("initialize", HELLO)).headers["mcp-session-id"]
             rows = [{"id": number, "name": "x" * 20} for number in range(45_000)]
-            return (await ask("tools/call", {"name": "f", "arguments": {"rows": [*rows, reference]}})).text
+            return (await ask("tools/call", {"name": "f", "arguments": {"rows": [*rows, reference]}, **meta})).text
 
     async with application.running():
         reference = f"@{explorer.store.put('kept')}"

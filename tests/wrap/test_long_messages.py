@@ -10,16 +10,16 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from coatcheck.backends.memory import InMemoryBackend
+from coatcheck.calls import long_messages as module
 from coatcheck.calls.interceptor import Interceptor
+from coatcheck.calls.long_messages import LongMessages, Reading, Turn, Unsent
 from coatcheck.errors import UpstreamError
 from coatcheck.explorer import Explorer
 from coatcheck.object_store import ObjectStore
 from coatcheck.proxy import line_streams
-from coatcheck.proxy import long_messages as module
 from coatcheck.proxy.conversation import Conversation
 from coatcheck.proxy.front.http_application import Application
 from coatcheck.proxy.line_streams import CHUNK, LineReader
-from coatcheck.proxy.long_messages import LongMessages, Reading, Turn, Unsent
 from coatcheck.proxy.upstreams.process_connection import ProcessConnection
 from coatcheck.store.tenancy import Tenancy
 from tests.virtual_time import VirtualTimeLoop, pass_time

@@ -23,13 +23,15 @@ from coatcheck.calls.host_profiles import (
 )
 from coatcheck.calls.instructions import instructions_for
 from coatcheck.calls.limits import CallBudget, Limits, reduced_limit
+from coatcheck.calls.long_messages import LONG_MESSAGE, LongMessages
 from coatcheck.calls.prepared_call import PreparedCall, with_filter_parameter, without_filter
 from coatcheck.calls.result_keeper import Origin, ResultKeeper
 from coatcheck.calls.result_plan import all_text
 from coatcheck.calls.stored_resources import object_id_of, read_object
 from coatcheck.codec import PART_LEVELS, Spliced, amap, dump_json, is_deeper, readable_part
-from coatcheck.codec.tool_results import Result, structured_of, text_block, wire_result
-from coatcheck.errors import ArgumentRejected, ObjectNotFound
+from coatcheck.codec.characters import text_of
+from coatcheck.codec.tool_results import Result, blocks_of, structured_of, text_block, text_result, wire_result
+from coatcheck.errors import ArgumentRejected, ObjectNotFound, UpstreamError
 from coatcheck.explorer import Explorer
 from coatcheck.explorer.tool_names import listed_as, name_without_clash
 from coatcheck.store.call_mode import ASYNC
@@ -327,6 +329,20 @@ class Interceptor:
             server=server,
         )
         return await self._keeper.keep(result, origin, budget)
+
+    async def result_in_turn(self, tool: str, result: Result, **options: Any) -> Result:
+        """Do the same with a result of this process, in turn if it is long; see ``result`` for the options."""
+        size = sum(len(text_of(block) or "") for block in blocks_of(result))
+        if size <= LONG_MESSAGE:
+            return await self.result(tool, result, **options)
+        try:
+            turn = await LongMessages.of_loop().turn(size, options.get("budget"))
+        except UpstreamError as error:
+            return text_result(str(error), is_error=True)
+        try:
+            return await self.result(tool, result, **options)
+        finally:
+            turn.end()
 
     async def error(self, tool: str, error: dict[str, Any], **options: Any) -> dict[str, Any]:
         """Replace a large JSON-RPC error of a call; its code stays. See ``result`` for the options."""

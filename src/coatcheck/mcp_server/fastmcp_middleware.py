@@ -193,7 +193,7 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
             if keeps_results(function) and not result.is_error:
                 return _with_notes(result, notes_for_kept_result(call))
             wire = _wire(result)
-            short = await interceptor.result(name, wire, **options)
+            short = await interceptor.result_in_turn(name, wire, **options)
         finally:
             budget.call_ended()
         if short is not wire:

@@ -257,7 +257,7 @@ class ReferenceMiddleware:
                 return result
             if tools is not None and tools.keeps(name) and not result.get("isError"):
                 return with_notes(result, notes_for_kept_result(call))
-            return await interceptor.result(name, result, **options)
+            return await interceptor.result_in_turn(name, result, **options)
         finally:
             budget.call_ended()
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Coroutine, Hashable
 from contextlib import suppress
 from typing import Any, TypeVar, cast
 
+from coatcheck.calls.long_messages import LONG_MESSAGE, LongMessages, Turn
 from coatcheck.codec import Chunks, free_chunks
 from coatcheck.errors import UpstreamError
 from coatcheck.proxy.jsonrpc import parse_long
-from coatcheck.proxy.long_messages import LONG_MESSAGE, LongMessages, Turn
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from io import BytesIO
 
-from coatcheck.proxy.long_messages import LONG_MESSAGE, LongMessages, Reading
+from coatcheck.calls.long_messages import LONG_MESSAGE, LongMessages, Reading
 
 CHUNK = 1 << 20
 MAX_LINE_BYTES = 256 << 20

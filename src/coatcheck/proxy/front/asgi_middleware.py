@@ -11,8 +11,8 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from coatcheck.calls.long_messages import LongMessages, Reading
 from coatcheck.proxy.jsonrpc import error_response
-from coatcheck.proxy.long_messages import LongMessages, Reading
 
 MAX_BODY_BYTES = 64 << 20
 """Maximum bytes of a request body."""

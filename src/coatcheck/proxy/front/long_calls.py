@@ -9,9 +9,9 @@ from typing import Any
 from starlette.types import Message as Event
 from starlette.types import Receive
 
+from coatcheck.calls.long_messages import LongMessages
 from coatcheck.codec import Chunks, adump_line, aload_json, dump_json, free_chunks, is_json
 from coatcheck.proxy.jsonrpc import PARSED_AT_ONCE, Message, id_of, is_request
-from coatcheck.proxy.long_messages import LongMessages
 from coatcheck.proxy.partial_parsing import parse_call_partially
 from coatcheck.proxy.view_calls import CALL
 

@@ -11,10 +11,10 @@ from mcp_types import ErrorData, JSONRPCError, JSONRPCResponse
 from pydantic import PrivateAttr
 from starlette.types import Message, Send
 
+from coatcheck.calls.long_messages import LongMessages, Unsent
 from coatcheck.codec import is_json
 from coatcheck.proxy.client_lines import has_too_many_levels
 from coatcheck.proxy.jsonrpc import INTERNAL_ERROR, PARSED_AT_ONCE, well_formed_line
-from coatcheck.proxy.long_messages import LongMessages, Unsent
 from coatcheck.proxy.partial_parsing import find_response_id, is_well_formed_response
 
 PART = 256 << 10

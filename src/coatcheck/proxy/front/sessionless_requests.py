@@ -18,8 +18,9 @@ from starlette.types import Receive, Scope, Send
 from coatcheck.calls.host_profiles import CLIENT_INFO
 from coatcheck.calls.interceptor import Interceptor
 from coatcheck.calls.limits import CallBudgets
+from coatcheck.calls.long_messages import LONG_MESSAGE, LongMessages, Unsent
 from coatcheck.calls.nesting import NESTED_HEADER, chain_of, loop_in
-from coatcheck.codec import dump_json
+from coatcheck.codec import Chunks, dump_json, free_chunks
 from coatcheck.errors import UpstreamError
 from coatcheck.mcp_server.middleware import current_caller
 from coatcheck.proxy.conversation import Conversation
@@ -28,6 +29,7 @@ from coatcheck.proxy.front.shared_connection import RequestStream, SharedConnect
 from coatcheck.proxy.jsonrpc import (
     LONG_LINE,
     MAX_EVENT_BYTES,
+    PARSED_AT_ONCE,
     Message,
     error_response,
     id_of,
@@ -38,7 +40,6 @@ from coatcheck.proxy.jsonrpc import (
     parse_long,
     to_line,
 )
-from coatcheck.proxy.long_messages import LONG_MESSAGE, LongMessages, Unsent
 from coatcheck.proxy.partial_parsing import PartialCall, find_response_id
 from coatcheck.proxy.view_calls import CALL
 from coatcheck.store.tenancy import Caller, CallerKind, Tenancy
@@ -58,6 +59,10 @@ _STREAM_HEADERS = [
     (b"cache-control", b"no-cache, no-transform"),
     (b"x-accel-buffering", b"no"),
 ]
+
+
+class LongCall(dict[str, Any]):
+    """A long call without its arguments, which are parsed again when it is its turn."""
 
 
 class SessionlessRequests(ABC):
@@ -100,8 +105,11 @@ class SessionlessRequests(ABC):
             await Response(status_code=406)(scope, receive, send)
             return
         body = (await receive())["body"]
-        message = await self._parsed_partially(body) or await parse_long(body)
-        answer = self._loop(message, request) or await self._check(message, request)
+        try:
+            message, answer = await self._checked(body, request)
+        except UpstreamError as error:
+            await _respond(dump_json(error_response(None, str(error))), send, self.own_statuses)
+            return
         if answer is None:
             shared = self._connection_for(message, request)
             with self._scopes.enter(current_caller(over_network=True)):
@@ -112,6 +120,34 @@ class SessionlessRequests(ABC):
             await _respond(dump_json(answer), send, self.own_statuses)
         else:
             await Response(status_code=202)(scope, receive, send)
+
+    async def _checked(self, body: bytes, request: Request) -> tuple[Any, Message | None]:
+        """Return a message, and our own answer to it, if it is not forwarded; see ``_check``.
+
+        A long call is parsed in turn, and returned without its arguments: they take several times its bytes.
+
+        Raises:
+            UpstreamError: Too many long messages are being parsed.
+        """
+        if len(body) <= PARSED_AT_ONCE:
+            message = await self._parsed_partially(body) or await parse_long(body)
+            return message, self._loop(message, request) or await self._check(message, request)
+        chunks: Chunks = []
+        caller = current_caller(over_network=True)
+        key = caller if caller.kind is CallerKind.PRINCIPAL else object()
+        turn = await LongMessages.of_loop().requests.turn(len(body), key)
+        try:
+            message = await self._parsed_partially(body) or await parse_long(body, chunks)
+        finally:
+            turn.end()
+        params = message.get("params") if is_request(message) and message["method"] == CALL else None
+        is_same = isinstance(params, dict) and "task" not in params  # which may be removed
+        answer = self._loop(message, request) or await self._check(message, request)
+        if chunks and answer is None and is_same:
+            params = {name: value for name, value in message["params"].items() if name != "arguments"}
+            message = LongCall({**message, "params": params})
+            await free_chunks(chunks)
+        return message, answer
 
     def _loop(self, message: Any, request: Request) -> Message | None:
         """Return an error if the request has passed this coatcheck before."""
@@ -216,7 +252,9 @@ class SessionlessRequests(ABC):
         )
         answering = asyncio.ensure_future(_answer(lines, message, send, self.statuses))
         try:
-            if not isinstance(message, PartialCall):
+            if isinstance(message, LongCall):
+                conversation.from_client(line, lambda why: lines.refuse(message, why))
+            elif not isinstance(message, PartialCall):
                 conversation.message_from_client(message, line)
             elif not conversation.passed_unparsed(message, line):
                 whole = await parse_long(line)
@@ -264,6 +302,11 @@ class SendQueue:
             self.too_many.set_result(None)
         if not self.too_many.done():
             self._lines.put_nowait(line if len(line) <= LONG_MESSAGE else Unsent(line))
+
+    def refuse(self, request: Message, reason: str) -> bool:
+        """Add an error response to a request."""
+        self.put(to_line(error_response(request["id"], reason)))
+        return True
 
     async def get(self) -> bytes:
         """Return the next line; the one before has been sent."""
