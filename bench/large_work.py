@@ -55,6 +55,9 @@ IN_PROCESS: dict[str, Callable[[Any, Any, str], Awaitable[Any]]] = {
 }
 """Work by name: called with an explorer, an interceptor and the id of the stored rows."""
 
+PAUSE = 0.01
+"""Seconds from the end of a small call to the next; without it, small calls take the processor from the work."""
+
 LARGE_SERVERS = [sys.executable, str(Path(__file__).parents[1] / "tests" / "security" / "large_servers.py")]
 SERVERS = {
     "wrapped": [sys.executable, "-m", "coatcheck", "wrap", "--", *LARGE_SERVERS, "plain"],
@@ -92,7 +95,8 @@ async def latencies_during(
     Args:
         work: The work.
         small: Makes a small call.
-        every: Seconds between the starts of two small calls, which may overlap; ``None``: each after the one before.
+        every: Seconds between the starts of two small calls, which may overlap; ``None``: each after the one before and
+            a pause.
     """
     started = time.perf_counter()
     measured = CallLatencies(None, 0.0)
@@ -107,7 +111,7 @@ async def latencies_during(
     while not running.done():
         if every is None:
             await call()
-            await asyncio.sleep(0)  # a small call may finish without yielding to the work
+            await asyncio.wait([running], timeout=PAUSE)
         else:
             calls.append(asyncio.ensure_future(call()))
             await asyncio.sleep(every)

@@ -10,8 +10,7 @@ from typing import NamedTuple
 from unittest import mock
 
 from coatcheck.cli import main
-
-PROGRAM = str(Path(sys.executable).with_name("coatcheck"))
+from tests.preloaded_python import COATCHECK
 
 
 class CommandResult(NamedTuple):
@@ -27,7 +26,7 @@ def run_here(*arguments: str, environment: Mapping[str, str], folder: Path) -> C
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
     with (
         mock.patch.dict(os.environ, environment, clear=True),
-        mock.patch.object(sys, "argv", [PROGRAM, *arguments]),
+        mock.patch.object(sys, "argv", [COATCHECK, *arguments]),
         mock.patch.object(sys, "path", [*environment.get("PYTHONPATH", "").split(os.pathsep), *sys.path]),
         contextlib.chdir(folder),
         open(os.devnull) as nothing,  # noqa: PTH123

@@ -9,6 +9,7 @@ from coatcheck.backends import InMemoryBackend
 from coatcheck.explorer import Explorer
 from coatcheck.explorer.sandbox import Sandbox
 from coatcheck.object_store import ObjectStore
+from tests.preloaded_python.built_commands import share_built_commands
 from tests.preloaded_python.default_certificates import share_default_ssl_context
 from tests.server_fixtures import (  # noqa: F401  # fixtures
     PASSWORD,
@@ -41,6 +42,7 @@ COVERAGE_VARIABLES = "COVERAGE_PROCESS_CONFIG"
 def pytest_configure(config: pytest.Config) -> None:
     config.option.loadscopereorder = False  # xdist would start with the files that have most tests
     share_default_ssl_context()
+    share_built_commands()
     if COVERAGE_VARIABLES in os.environ:
         from mcp.client.stdio import DEFAULT_INHERITED_ENV_VARS
 

@@ -11,11 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from tests import preloaded_python
+
 COATCHECK = [sys.executable, "-m", "coatcheck"]
 
 
 def test_the_demo_shows_the_effect_and_uses_a_reference():
-    ended = subprocess.run([*COATCHECK, "demo"], capture_output=True, text=True, timeout=120)
+    environment = {**os.environ, **preloaded_python.FOR_CHILDREN}
+    command = [preloaded_python.COATCHECK, "demo"]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     assert ended.returncode == 0, ended.stderr
     directly = re.search(r"directly +([\d,]+) characters", ended.stdout)
     through = re.search(r"through coatcheck +([\d,]+) characters", ended.stdout)

@@ -1,13 +1,18 @@
+import os
 import re
 import subprocess
-import sys
 from pathlib import Path
+
+from tests.preloaded_python import FOR_CHILDREN, PYTHON
 
 DEMO = Path(__file__).parents[2] / "examples" / "demo" / "deepset_demo.py"
 
 
 def test_the_deepset_demo_succeeds_with_every_claim_checked():
-    done = subprocess.run([sys.executable, str(DEMO)], capture_output=True, text=True, timeout=180, check=False)
+    environment = {**os.environ, **FOR_CHILDREN}
+    done = subprocess.run(
+        [PYTHON, str(DEMO)], env=environment, capture_output=True, text=True, timeout=180, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "All 5 claims hold" in done.stdout
     assert "FAILED" not in done.stdout

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.preloaded_python import FOR_CHILDREN, PYTHON
+
 DEMO = Path(__file__).parents[2] / "examples" / "demo"
 SECONDS = 60
 
@@ -14,8 +16,8 @@ SECONDS = 60
 def run_demo(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the demo like ``make demo``, with ``folder`` for temporary files."""
     return subprocess.run(
-        [sys.executable, str(DEMO / "demo.py")],
-        env={**os.environ, "TMPDIR": str(folder), **environment},
+        [PYTHON, str(DEMO / "demo.py")],
+        env={**os.environ, **FOR_CHILDREN, "TMPDIR": str(folder), **environment},
         capture_output=True,
         text=True,
         timeout=SECONDS,
@@ -27,6 +29,7 @@ def run_demo(folder: Path, **environment: str) -> subprocess.CompletedProcess[st
 def modules(monkeypatch):
     """The modules of the demo, with its folder on the import path."""
     monkeypatch.syspath_prepend(str(DEMO))
+    monkeypatch.setattr(sys, "executable", PYTHON)
     yield __import__("demo"), __import__("repository"), __import__("terminal")
     for name in ("claims", "demo", "repository", "terminal"):
         del sys.modules[name]

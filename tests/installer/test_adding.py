@@ -3,7 +3,6 @@
 import base64
 import json
 import stat
-import sys
 import tomllib
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -13,6 +12,7 @@ from coatcheck.installer import CLIENTS, ConfigFile, carry_out, plan_add, plan_u
 from coatcheck.installer.server_start import try_start
 from tests.installer.conftest import contents
 from tests.installer.test_commands import run
+from tests.preloaded_python import PYTHON
 
 ENTRY = {"command": "/bin/coatcheck", "args": ["wrap", "--", "x", "é"], "env": {"A": "b"}}
 
@@ -69,15 +69,16 @@ def test_a_missing_file_is_created_for_its_owner_only(tmp_path):
 
 
 def test_an_added_server_starts_and_uninstall_unwraps_it(tmp_path):
-    done = run("add", "codex", "git", "--yes", "--", sys.executable, "-m", "mcp_server_git", home=tmp_path)
+    done = run("add", "codex", "git", "--yes", "--", PYTHON, "-m", "mcp_server_git", home=tmp_path)
     assert done.returncode == 0, done.stderr
     path = tmp_path / ".codex" / "config.toml"
     file = ConfigFile(CLIENTS["codex"], path)
     (state,) = states_of(file)
-    assert try_start(state.entry).works, try_start(state.entry).says
+    start = try_start(state.entry)
+    assert start.works, start.says
     carry_out(plan_uninstall(file))
     assert tomllib.loads(path.read_text())["mcp_servers"]["git"] == {
-        "command": sys.executable,
+        "command": PYTHON,
         "args": ["-m", "mcp_server_git"],
     }
 

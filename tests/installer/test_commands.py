@@ -15,10 +15,10 @@ from coatcheck.cli.app import app
 from coatcheck.installer import CLIENTS, ConfigFile
 from coatcheck.installer.server_entries import ServerState, states_of
 from coatcheck.installer.server_start import try_start
-from tests.command_line import PROGRAM, run_here
+from tests.command_line import run_here
 from tests.installer.conftest import contents, secrets_in
 from tests.ports import free_port, wait_until_listening
-from tests.preloaded_python import PYTHON
+from tests.preloaded_python import COATCHECK, PYTHON
 from tests.waiting import wait_until
 
 SECRET = "tok-very-secret-0123456789"
@@ -32,7 +32,7 @@ def run(*arguments, home, folder=None, stdin=None):
     if stdin is None:
         return run_here(*arguments, environment=environment, folder=folder or home)
     return subprocess.run(
-        [PYTHON, PROGRAM, *arguments],
+        [COATCHECK, *arguments],
         stdin=stdin, capture_output=True, text=True, timeout=60, env=environment, cwd=folder or home,
     )  # fmt: skip
 
@@ -158,7 +158,7 @@ def test_status_lists_every_client_and_the_project_in_the_folder(tmp_path):
 
 
 def git_entry(folder):
-    return {"command": sys.executable, "args": ["-m", "mcp_server_git"], "cwd": str(folder), "env": {"TOKEN": SECRET}}
+    return {"command": PYTHON, "args": ["-m", "mcp_server_git"], "cwd": str(folder), "env": {"TOKEN": SECRET}}
 
 
 def installed(tmp_path, servers):
@@ -195,7 +195,7 @@ def server_with_token(tmp_path):
     tokens.write_text(f"zoe {hashlib.sha256(SECRET.encode()).hexdigest()}\n")
     port = free_port()
     command = ["serve", "--transport", "streamable-http", "--port", str(port), "--auth-tokens", str(tokens)]
-    process = subprocess.Popen([sys.executable, "-m", "coatcheck", *command], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([COATCHECK, *command], stderr=subprocess.DEVNULL)
     try:
         wait_until_listening(port, process)
         yield f"http://127.0.0.1:{port}/mcp"

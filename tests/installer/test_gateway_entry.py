@@ -3,7 +3,6 @@
 import json
 import re
 import stat
-import sys
 
 import pytest
 from mcp import Client
@@ -14,6 +13,7 @@ from coatcheck.installer import CLIENTS, ConfigFile, ConfigFileError, carry_out,
 from coatcheck.installer.gateway_entry import gateway_file
 from tests.installer.conftest import FILES, LAUNCHER, contents
 from tests.installer.test_commands import git_entry, run
+from tests.preloaded_python import COATCHECK
 from tests.waiting import until
 
 JSON_CLIENTS = sorted(set(FILES) - {"codex"})
@@ -139,7 +139,7 @@ def test_a_server_behind_the_gateway_that_does_not_start_is_named(tmp_path):
     file = file_with(
         tmp_path, {"broken": {"command": "/nowhere/to/be/found"}, "far": {"url": "https://example.org/mcp"}}
     )
-    carry_out(plan_gateway(file, (sys.executable, "-m", "coatcheck")))
+    carry_out(plan_gateway(file, (COATCHECK,)))
     done = run("status", "cursor", "--file", str(file.path), "--check", home=tmp_path)
     assert done.returncode == 1
     assert "      broken  does not start: /nowhere/to/be/found could not be started" in done.stdout
@@ -182,6 +182,6 @@ async def test_the_object_tools_appear_once_and_a_reference_works_in_every_serve
 
         names = await until(both, "both servers have joined", interval=0.2)  # a slow server joins later
     assert names.count("object_store_get") == 1
-    assert sys.executable not in " ".join(entry["args"])
+    assert "mcp_server_git" not in " ".join(entry["args"])
     assert run("uninstall", "cursor", "--file", str(file.path), "--yes", home=tmp_path).returncode == 0
     assert set(servers_of(file)) == {"one", "two"}

@@ -15,7 +15,6 @@ from tests.preloaded_python import PYTHON
 from tests.wrap.running import QUIET, WRAP
 
 SLOW_SERVER = Path(__file__).parent / "slow_server.py"
-SERVE = [PYTHON, "-m", "coatcheck", "serve"]
 KINDS = ["serve", "wrap", pytest.param("sse", marks=pytest.mark.long)]
 """All have the same parts, so two of them are enough for everyday runs."""
 
@@ -47,7 +46,7 @@ class Served:
 
 
 @contextlib.contextmanager
-def served(kind: str, folder: Path, *flags: str, **environment: str) -> Iterator[Served]:
+def served(kind: str, folder: Path, *flags: str, python: str = PYTHON, **environment: str) -> Iterator[Served]:
     """Run ``serve`` over streamable HTTP or SSE, or ``wrap`` in front of the slow server."""
     port = free_port()
     if kind == "wrap":
@@ -55,7 +54,7 @@ def served(kind: str, folder: Path, *flags: str, **environment: str) -> Iterator
         command += ["--", PYTHON, str(SLOW_SERVER)]
     else:
         transport = "sse" if kind == "sse" else "streamable-http"
-        command = [*SERVE, "--transport", transport, *flags, "--port", str(port)]
+        command = [python, "-m", "coatcheck", "serve", "--transport", transport, *flags, "--port", str(port)]
     errors = folder / f"{kind}-{port}.stderr"
     environment = {**os.environ, **QUIET, "PYTHONPATH": str(SLOW_SERVER.parent), **environment}
     with errors.open("wb") as stderr:

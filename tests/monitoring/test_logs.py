@@ -17,7 +17,8 @@ from coatcheck.cli import main
 from coatcheck.cli.logs import configure_logging
 from coatcheck.object_store import ObjectStore
 from tests.monitoring.connecting import client_of, flags_of
-from tests.monitoring.running import SERVE, served
+from tests.monitoring.running import served
+from tests.preloaded_python import COATCHECK
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.anyio
@@ -66,7 +67,9 @@ def test_an_exception_is_in_its_line(tmp_path):
 
 def test_a_failed_start_is_logged_as_an_object_too():
     flags = ["--redis-url", f"redis://:{CANARY}@127.0.0.1:1", "--object-store-backend", "redis"]
-    done = subprocess.run([*SERVE, "--log-format", "json", *flags], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [COATCHECK, "serve", "--log-format", "json", *flags], capture_output=True, text=True, timeout=60
+    )
     assert (done.returncode, done.stdout) == (1, "")
     logged, failed = entries(done.stderr)
     assert "process list" in logged["message"]

@@ -236,7 +236,7 @@ def test_two_containers_share_nothing_and_a_part_can_be_exchanged():
 
 def test_without_the_package_the_route_says_what_to_install(tmp_path):
     (tmp_path / "prometheus_client.py").write_text("raise ImportError('not here')\n")
-    with served("serve", tmp_path, PYTHONPATH=str(tmp_path)) as server:
+    with served("serve", tmp_path, python=sys.executable, PYTHONPATH=str(tmp_path)) as server:
         answer = server.get("/metrics")
         assert answer.status_code == 501
         assert "pip install 'coatcheck[metrics]'" in answer.text

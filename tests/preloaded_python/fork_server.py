@@ -14,24 +14,39 @@ import threading
 from pathlib import Path
 
 import httpx2
+from built_commands import build_commands, share_built_commands
 from default_certificates import share_default_ssl_context
-
-from coatcheck.cli.app import COMMANDS
 
 IMPORTED = (
     "anyio._backends._asyncio",
-    *(f"coatcheck.cli.{module}" for module, _ in COMMANDS.values()),
+    "coatcheck.cli.serve_runner",
+    "coatcheck.cli.servers_file",
+    "coatcheck.cli.terminal_notice",
+    "coatcheck.cli.upstream_options",
     "coatcheck.cli.wrap_http",
+    "coatcheck.cli.wrap_runner",
     "coatcheck.containers",
     "coatcheck.mcp_server.attach",
-    "coatcheck.proxy.gateway.gateway",
+    "coatcheck.mcp_server.authentication",
+    "coatcheck.monitoring.metrics",
+    "coatcheck.object_store",
     "coatcheck.proxy.front.stdio",
+    "coatcheck.proxy.gateway.gateway",
+    "coatcheck.proxy.upstreams.oauth",
     "coatcheck.proxy.upstreams.streamable_http",
+    "coatcheck.tool_factory",
     "coatcheck.wiring.running",
+    "concurrent.futures.thread",
+    "ctypes",
     "mcp.server.mcpserver",
     "mcp.server.streamable_http_manager",
+    "rich.console",
+    "rich.logging",
     "sqlite3",
+    "typer._click.decorators",
+    "uvicorn.lifespan.on",
     "uvicorn.protocols.http.auto",
+    "uvicorn.protocols.websockets.auto",
 )
 
 
@@ -41,6 +56,8 @@ def main(listener: socket.socket) -> None:
         importlib.import_module(name)
     share_default_ssl_context()
     httpx2.create_ssl_context()
+    share_built_commands()
+    build_commands()
     gc.collect()
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no process waits for the supervisors
@@ -95,21 +112,22 @@ def supervise(connection: socket.socket) -> None:
     os._exit(0)
 
 
-def exec_request(descriptors: list[int], arguments: list[str], folder: str, environment: dict[str, str]) -> None:
+def exec_request(descriptors: list[int], arguments: list[str], folder: str, environment: dict[bytes, bytes]) -> None:
     """Apply the descriptors, the environment and the working directory, and run the module, code or script."""
     for number, descriptor in enumerate(descriptors):
         os.dup2(descriptor, number)
         os.close(descriptor)
     os.chdir(folder)
-    os.environ.clear()
-    os.environ.update(environment)
+    os.environb.clear()
+    os.environb.update(environment)
+    sys.executable = os.environ.pop("PRELOADED_EXECUTABLE", sys.executable)
     # Those of the fork server remember what kind of files theirs were.
     sys.stdin = open(0, closefd=False)  # noqa: SIM115
     sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
     while arguments[0] == "-W":
         arguments = arguments[2:]
-    sys.path[1:1] = [part for part in environment.get("PYTHONPATH", "").split(os.pathsep) if part]
+    sys.path[1:1] = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
     if arguments[0] == "-m":
         sys.path[0] = folder
         sys.argv = arguments[1:]

@@ -1,6 +1,7 @@
 """Servers by URL that respond to a call with unusual bytes, which the tool's name selects; ``ID`` is the id of the call."""
 
 import contextlib
+import functools
 import gzip
 import json
 import socketserver
@@ -57,6 +58,7 @@ ANSWERED: dict[str, bytes] = {
         b"%x\r\n%b\r\n" % (len(event(FINE)), event(FINE)), EVENTS, transfer_encoding="chunked"
     ),
 }
+EXPANDING = "gzip of gzip that expands"
 FAILING: dict[str, bytes] = {
     "page": response(b"<html></html>", "text/html"),
     "page as json": response(b"<html></html>"),
@@ -85,9 +87,7 @@ FAILING: dict[str, bytes] = {
     "not gzip": response(FINE, content_encoding="gzip"),
     "gzip cut off": response(gzip.compress(b'{"jsonrpc": "2.0"}')[:-12], content_encoding="gzip"),
     "events not gzip": response(event(FINE), EVENTS, content_encoding="gzip"),
-    "gzip of gzip that expands": response(
-        gzip.compress(gzip.compress(b'"%b"' % (b"a" * (257 << 20)), 1)), content_encoding="gzip, gzip"
-    ),
+    EXPANDING: b"",
     "error not gzip": response(b"zz", status="503 Unavailable", content_encoding="gzip"),
     "redirect to itself": redirect("/mcp"),
     "redirect elsewhere": redirect("http://127.0.0.1:1/mcp"),
@@ -109,12 +109,19 @@ FAILING: dict[str, bytes] = {
 CASES = ANSWERED | FAILING
 
 
+@functools.cache
+def expanding() -> bytes:
+    """Return a response of 257 MiB, when it is needed, because compressing it takes a second."""
+    return response(gzip.compress(gzip.compress(b'"%b"' % (b"a" * (257 << 20)), 1)), content_encoding="gzip, gzip")
+
+
 def answer(message: dict) -> bytes:
     method, params = message.get("method"), message.get("params", {})
     if "id" not in message or method is None:
         return response(b"", status="202 Accepted")
     if method == "tools/call":
-        return CASES[params["name"].replace("_", " ")]
+        name = params["name"].replace("_", " ")
+        return expanding() if name == EXPANDING else CASES[name]
     result: dict = {}
     if method == "initialize":
         info, capabilities = {"name": "odd", "version": "1"}, {"tools": {}}
