@@ -14,7 +14,6 @@ from coatcheck.codec import encode
 from coatcheck.codec.chunked import decoder as windows
 from coatcheck.codec.chunked import yield_budget
 from coatcheck.codec.chunked.decoder import ChunkedDecoder
-from coatcheck.explorer.operations.document import metadata_of
 
 texts = st.text(max_size=30) | st.sampled_from(['},{"', '":"', "]},{", "\\", '\\"', "\U0001f600" * 20, "x" * 200])
 values = st.recursive(
@@ -121,7 +120,7 @@ def test_other_tasks_run_while_a_payload_is_decoded(monkeypatch, first):
     value = [*first, *SHAPES["rows"]()]
     monkeypatch.setattr(yield_budget, "PAUSE_AFTER", 0.0)
     encoded = encode(value)
-    work = codec.adecode(metadata_of(encoded), encoded.payload)
+    work = codec.adecode(encoded.metadata, encoded.payload)
     decoded, turns = asyncio.run(_decode_counting_turns(work))
     assert decoded == value
     assert turns > 20
@@ -133,7 +132,7 @@ def test_the_parts_of_a_value_are_yielded_in_chunks(name):
     encoded = encode(value)
     pieces = []
     stored = b"what stands before" + encoded.payload
-    decoded = asyncio.run(codec.adecode(metadata_of(encoded), memoryview(stored)[18:], pieces))
+    decoded = asyncio.run(codec.adecode(encoded.metadata, memoryview(stored)[18:], pieces))
     assert decoded == value
     held = {id(part) for piece in pieces for part in piece}
     parts = decoded.values() if isinstance(decoded, dict) else decoded
@@ -144,7 +143,7 @@ def test_the_parts_of_a_value_are_yielded_in_chunks(name):
 def test_a_payload_is_decoded_in_place_or_from_a_copy():
     rows = SHAPES["rows"]()
     encoded = encode(rows)
-    facts, payload = metadata_of(encoded), bytes(encoded.payload)
+    facts, payload = encoded.metadata, bytes(encoded.payload)
     for view in (payload, memoryview(payload), memoryview(payload + b"]")[:-1], memoryview(bytearray(payload))):
         assert asyncio.run(codec.adecode(facts, view)) == rows
     with pytest.raises(ValueError, match=r"."):

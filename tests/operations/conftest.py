@@ -5,7 +5,6 @@ import pytest
 
 from coatcheck.codec import Metadata, decode, encode
 from coatcheck.explorer.operations import OPERATIONS, Answer, Document
-from coatcheck.explorer.operations.document import metadata_of
 
 Run = Callable[..., Answer]
 
@@ -16,7 +15,7 @@ def do() -> Run:
 
     def run(operation: str, value: Any, **args: Any) -> Answer:
         encoded = encode(value)
-        document = Document(metadata_of(encoded), encoded.payload, in_sandbox=True)
+        document = Document(encoded.metadata, encoded.payload, in_sandbox=True)
         return OPERATIONS[operation](document, {"reference": "@obj_1", "path": "", "limit": 4000} | args)
 
     return run

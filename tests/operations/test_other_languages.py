@@ -8,7 +8,6 @@ import pytest
 from coatcheck.codec import encode
 from coatcheck.errors import FilterError, PathNotFound, PatternError, ReferenceSyntaxError
 from coatcheck.explorer.operations import OPERATIONS, Document
-from coatcheck.explorer.operations.document import metadata_of
 
 ISSUES = [
     {
@@ -26,7 +25,7 @@ TEXT = "".join(f"line {n} of the text\n" for n in range(50))
 
 def run(operation: str, value: Any, **args: Any) -> str:
     encoded = encode(value)
-    document = Document(metadata_of(encoded), encoded.payload, in_sandbox=True)
+    document = Document(encoded.metadata, encoded.payload, in_sandbox=True)
     return OPERATIONS[operation](document, {"reference": "@obj_1", "limit": 8000, **args}).text
 
 

@@ -7,7 +7,7 @@ import pytest
 from coatcheck.codec import encode
 from coatcheck.errors import ArgumentRejected, PathNotFound, ReferenceSyntaxError
 from coatcheck.explorer.operations import OPERATIONS, Answer, Document
-from coatcheck.explorer.operations.document import OnlyInSandbox, metadata_of
+from coatcheck.explorer.operations.document import OnlyInSandbox
 from coatcheck.explorer.texts.yaml_text import looks_like_yaml, open_yaml_text
 from coatcheck.references import parse_path, walk
 
@@ -174,7 +174,7 @@ def test_yaml_that_contains_itself_is_refused():
 def test_yaml_is_not_parsed_outside_the_sandbox():
     encoded = encode("a:\n  b: 1\nc: 2\n")
     with pytest.raises(OnlyInSandbox):
-        OPERATIONS["resolve"](Document(metadata_of(encoded), encoded.payload), {"reference": "@obj_1", "path": "a.b"})
+        OPERATIONS["resolve"](Document(encoded.metadata, encoded.payload), {"reference": "@obj_1", "path": "a.b"})
 
 
 def test_an_answer_is_sent_unchanged():

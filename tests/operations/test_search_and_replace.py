@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from coatcheck.codec import encode
 from coatcheck.errors import ArgumentRejected, PatternError
 from coatcheck.explorer.operations import OPERATIONS, Document
-from coatcheck.explorer.operations.document import metadata_of
 from coatcheck.references import parse_path, walk
 
 LOG = "".join(f"line {number} {'ERROR' if number % 10 == 3 else 'ok'}\n" for number in range(1000))
@@ -188,7 +187,7 @@ def test_no_answer_is_ever_longer_than_its_limit(value, limit, operation, data):
         "whole": data.draw(st.booleans()),
     }
     try:
-        answer = OPERATIONS[operation](Document(metadata_of(encoded), encoded.payload, in_sandbox=True), args)
+        answer = OPERATIONS[operation](Document(encoded.metadata, encoded.payload, in_sandbox=True), args)
     except ArgumentRejected:
         return
     assert len(answer.text) <= limit
@@ -197,7 +196,7 @@ def test_no_answer_is_ever_longer_than_its_limit(value, limit, operation, data):
 @given(values)
 def test_every_found_path_leads_to_the_string(value):
     encoded = encode(value)
-    document = Document(metadata_of(encoded), encoded.payload)
+    document = Document(encoded.metadata, encoded.payload)
     args = {"reference": "@obj_1", "path": "", "limit": 100_000, "pattern": "a", "case_sensitive": True}
     answer = OPERATIONS["search"](document, args)
     if not isinstance(document.value, (dict, list)):

@@ -5,7 +5,6 @@ import pytest
 
 from coatcheck.codec import Metadata, encode
 from coatcheck.explorer.operations import Answer
-from coatcheck.explorer.operations.document import metadata_of
 from coatcheck.explorer.sandbox import Sandbox
 
 Load = Callable[[], tuple[Metadata, bytes]]
@@ -21,7 +20,7 @@ def stored() -> Callable[[Any], Load]:
 
         def load() -> tuple[Metadata, bytes]:
             load.calls += 1  # type: ignore[attr-defined]
-            return metadata_of(encoded), encoded.payload
+            return encoded.metadata, encoded.payload
 
         load.calls = 0  # type: ignore[attr-defined]
         return load

@@ -10,7 +10,6 @@ from collections import defaultdict
 
 from coatcheck.codec import encode
 from coatcheck.errors import SandboxTimeout
-from coatcheck.explorer.operations.document import metadata_of
 from coatcheck.explorer.sandbox import Sandbox
 
 ROUNDS = 5
@@ -18,7 +17,7 @@ ROUNDS = 5
 
 def loader(value):
     encoded = encode(value)
-    return lambda: (metadata_of(encoded), encoded.payload)
+    return lambda: (encoded.metadata, encoded.payload)
 
 
 def main():

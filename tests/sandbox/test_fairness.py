@@ -5,7 +5,6 @@ import pytest
 
 from coatcheck.codec import encode
 from coatcheck.errors import SandboxTimeout
-from coatcheck.explorer.operations.document import metadata_of
 from coatcheck.explorer.sandbox import Sandbox, pool
 from coatcheck.explorer.sandbox.service import LifoLimiter
 
@@ -25,7 +24,7 @@ async def query(sandbox, namespace, program):
     encoded = encode({"a": 1})
     args = {"filter": program, "path": "", "limit": 1000, "reference": "@obj_1"}
     return await sandbox.arun(
-        "query", args, key=namespace, namespace=namespace, load=lambda: (metadata_of(encoded), encoded.payload)
+        "query", args, key=namespace, namespace=namespace, load=lambda: (encoded.metadata, encoded.payload)
     )
 
 

@@ -13,7 +13,6 @@ from coatcheck.errors import (
     SandboxOutputExceeded,
     SandboxTimeout,
 )
-from coatcheck.explorer.operations.document import metadata_of
 from coatcheck.explorer.sandbox import Sandbox
 from tests.waiting import wait_until, within
 
@@ -90,7 +89,7 @@ def test_a_task_whose_worker_is_killed_from_outside_is_tried_again(sandbox, stor
             killed.extend(sandbox.pids())
             os.kill(killed[0], signal.SIGKILL)
         encoded = encode([1, 2, 3])
-        return metadata_of(encoded), encoded.payload
+        return encoded.metadata, encoded.payload
 
     answer = sandbox.run("query", ARGS | {"filter": "length"}, key="k", namespace="n", load=load)
 

@@ -25,13 +25,12 @@ ARGS = {"reference": "@obj_1", "path": "", "limit": 1000}
 
 CALL = """
 from coatcheck.codec import encode
-from coatcheck.explorer.operations.document import metadata_of
 from coatcheck.explorer.sandbox import Sandbox
 encoded = encode({"a": 7})
 sandbox = Sandbox()
 def call(filter=".a"):
     args = {"reference": "@obj_1", "path": "", "limit": 1000, "filter": filter}
-    return sandbox.run("query", args, key="k", namespace="n", load=lambda: (metadata_of(encoded), encoded.payload)).text
+    return sandbox.run("query", args, key="k", namespace="n", load=lambda: (encoded.metadata, encoded.payload)).text
 """
 
 

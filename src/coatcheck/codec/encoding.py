@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from coatcheck.codec.chunked.encoder import CHUNK_BYTES, FIRST_CHUNK
 from coatcheck.codec.chunked.size_estimate import is_small
 from coatcheck.codec.decoding import load_exactly
-from coatcheck.codec.envelope import JsonType, Kind, PayloadBuffer
+from coatcheck.codec.envelope import JsonType, Kind, Metadata, PayloadBuffer
 from coatcheck.codec.json_encoders import (
     MAX_DEPTH,
     PART_LEVELS,
@@ -59,6 +59,11 @@ class Encoded:
         if self._payload is None:
             self._payload = self.content if isinstance(self.content, bytes) else self.content.payload()
         return self._payload
+
+    @property
+    def metadata(self) -> Metadata:
+        """The metadata of the value before it is stored."""
+        return Metadata(self.kind, self.size, self.type, self.length, careful=self.careful)
 
     def view(self) -> memoryview:
         """Return the payload without a copy."""

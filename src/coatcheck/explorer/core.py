@@ -20,7 +20,7 @@ from coatcheck.errors import (
 )
 from coatcheck.explorer.listing import write_listing
 from coatcheck.explorer.operations import OPERATIONS, Answer, Document
-from coatcheck.explorer.operations.document import OnlyInSandbox, metadata_of
+from coatcheck.explorer.operations.document import OnlyInSandbox
 from coatcheck.explorer.previews import (
     NoJsonForm,
     Preview,
@@ -121,7 +121,7 @@ class ExplorerCore:
         return {**self.tool_names, **listed_names()} if self.tool_names else listed_names()
 
     def _preview_unstored(self, encoded: Encoded, characters: int, error: CoatcheckError, limit: int) -> str:
-        plain = codec.decode(metadata_of(encoded), encoded.payload)
+        plain = codec.decode(encoded.metadata, encoded.payload)
         plain = well_formed(plain) if isinstance(plain, str) else plain
         note = f"This result was not kept: {error}"
         whole = render_whole(plain, self.response_limit - len(note) - 2)
@@ -345,7 +345,7 @@ def preview_of(value: Any, subject: Subject, limit: int, size: int | None = None
 
 
 def _unstored_object(object_id: str, encoded: Encoded, tool: str | None) -> StoredObject:
-    return StoredObject(object_id, metadata_of(encoded)._replace(tool=tool), encoded.view())
+    return StoredObject(object_id, encoded.metadata._replace(tool=tool), encoded.view())
 
 
 def target_of(object_id: str | Reference, path: str | Path = "") -> Reference:

@@ -28,7 +28,7 @@ class Answer:
     @classmethod
     def of_encoded(cls, text: str, encoded: Encoded, facts: Facts | None = None) -> "Answer":
         """An answer with a new value that is encoded already."""
-        return cls(text, encoded.payload, metadata_of(encoded).to_dict(), facts or {})
+        return cls(text, encoded.payload, encoded.metadata.to_dict(), facts or {})
 
     def to_wire(self) -> tuple[dict[str, Any], list[bytes]]:
         """Return a JSON header and the following bytes."""
@@ -60,17 +60,6 @@ class Answer:
         return cls(body[:text_bytes].decode("utf-8", "surrogatepass"), payload, _checked(metadata, payload), facts)
 
 
-def metadata_of(encoded: Encoded) -> Metadata:
-    """The metadata of an encoded value before it is stored."""
-    return Metadata(
-        kind=encoded.kind,
-        size=encoded.size,
-        type=encoded.type,
-        length=encoded.length,
-        careful=encoded.careful,
-    )
-
-
 def _checked(metadata: Any, payload: bytes) -> dict[str, Any]:
     kinds = ("json", "text")
     types = ("object", "array", "string", "integer", "number", "boolean", "null")
@@ -83,13 +72,8 @@ def _checked(metadata: Any, payload: bytes) -> dict[str, Any]:
         or not isinstance(metadata.get("careful"), bool)
     ):
         raise ValueError("malformed metadata")
-    return Metadata(
-        kind=metadata["kind"],
-        size=len(payload),
-        type=metadata["type"],
-        length=metadata["length"],
-        careful=metadata["careful"],
-    ).to_dict()
+    names = ("kind", "size", "type", "length", "careful")
+    return Metadata(**{name: metadata[name] for name in names}).to_dict()
 
 
 class OnlyInSandbox(Exception):

@@ -8,7 +8,7 @@ from typing import Any
 from coatcheck.codec import ToolResult, encode
 from coatcheck.codec.tool_results import text_result
 from coatcheck.errors import CoatcheckError
-from coatcheck.explorer.operations.document import Answer, Document, metadata_of
+from coatcheck.explorer.operations.document import Answer, Document
 
 _YAML = "a: 1\nb:\n  - c: 0.5\n    d: true\n"
 _TOOL_RESULT = ToolResult(text_result('{"a": [1, 2]}'))
@@ -43,7 +43,7 @@ def _try(
     operation: Callable[[Document, dict[str, Any]], Answer], value: Any, path: str, limit: int, *, whole: bool
 ) -> None:
     encoded = encode(value)
-    document = Document(metadata_of(encoded), encoded.payload, in_sandbox=True)
+    document = Document(encoded.metadata, encoded.payload, in_sandbox=True)
     args = {
         "reference": "@obj_1",
         "path": path,

@@ -21,9 +21,10 @@ OPAQUE = 60
 SAME = 3
 """Number of records from which a field with one value in all of them is uninformative."""
 _IDENTIFYING = (
-    "id number key name title path login state status type date created_at level severity version summary message"
-)
-_RANKS = {name: rank for rank, name in enumerate(_IDENTIFYING.split())}
+    "id", "number", "key", "name", "title", "path", "login", "state", "status", "type", "date", "created_at", "level",
+    "severity", "version", "summary", "message",
+)  # fmt: skip
+_RANKS = {name: rank for rank, name in enumerate(_IDENTIFYING)}
 """Field names that identify or describe a record almost everywhere."""
 _TEXTS = (["string"], ["string", "null"])
 _TYPE = re.compile(r"[A-Z]{1,4}|\$\w{1,40}|v|\w{0,40}[vV]alue")

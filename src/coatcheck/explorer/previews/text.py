@@ -11,8 +11,9 @@ from coatcheck.explorer.previews.main_part import call, reference_usage
 from coatcheck.explorer.previews.one_line_descriptions import Preview, describe_text
 from coatcheck.explorer.previews.preview_limit import PreviewBudget
 from coatcheck.explorer.previews.wording import Subject, headlines, printable
+from coatcheck.explorer.texts.outlines import SUMMARISED
 from coatcheck.explorer.texts.summaries import LIGHT, Summary, error_pattern, summarise
-from coatcheck.explorer.texts.text_formats import LOOKED_AT, OUTPUT, SUMMARISED, recognise
+from coatcheck.explorer.texts.text_formats import LOOKED_AT, OUTPUT, recognise
 from coatcheck.references import Index, Path, Slice
 from coatcheck.references.walking import LINES
 

@@ -27,8 +27,6 @@ _PARAMETER = re.compile(r";([A-Za-z0-9-]+)(?:=((?:\"[^\"]*\"|[^\";])*))?")
 _ESCAPED = re.compile(r"\\([\\,;nN])")
 MOST_LEVELS = 20
 
-Found = tuple[Any, str]
-
 
 def looks_like_blocks(head: str) -> bool:
     """Whether a text begins with ``Name: value`` lines, the first of which occurs again."""
@@ -41,7 +39,7 @@ def looks_like_blocks(head: str) -> bool:
     return len(lines) > 1 and _FIELD.match(lines[1]) is not None and again in head[first.end() :]
 
 
-def open_blocks(text: str) -> Found | None:
+def open_blocks(text: str) -> tuple[Any, str] | None:
     """Return the blocks as objects."""
     text = _plain_lines(text.replace("\r\n", "\n"))
     first = _FIELD.match(text)
@@ -101,7 +99,7 @@ def looks_like_calendar(head: str) -> bool:
     return _CALENDAR.match(head) is not None
 
 
-def open_calendar(text: str) -> Found | None:
+def open_calendar(text: str) -> tuple[Any, str] | None:
     """Return the cards of an address book as a list, or the object that a calendar is."""
     root: dict[str, Any] = {}
     waiting: list[tuple[str, dict[str, Any]]] = [("", root)]

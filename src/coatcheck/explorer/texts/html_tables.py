@@ -25,8 +25,6 @@ _UNSHOWN = frozenset({"script", "style", "template"})
 _BREAKS = frozenset({"br", "div", "hr", "li", "p"})
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 
-Found = tuple[Any, str]
-
 
 class _Refused(Exception):
     """A table is too large or nested too deeply."""
@@ -42,7 +40,7 @@ def looks_like_html_tables(text: str) -> bool:
     return may_have_tables(text) and _ROW.search(text[:MOST_CHARACTERS]) is not None
 
 
-def open_html_tables(text: str) -> Found | None:
+def open_html_tables(text: str) -> tuple[Any, str] | None:
     """Return the rows of the table of a page, or of its tables by their captions, if they make up most of it."""
     if len(text) > MOST_CHARACTERS or not looks_like_html_tables(text):
         return None

@@ -17,10 +17,8 @@ MOST_DOCUMENTS = 1_000_000
 _SPACE = re.compile(r"[ \t\r\n,]*")
 _START = re.compile(r"[\[{](?=\s*[\[{\"\d\-\]}tfn])(?<![^\s:`].)")
 
-ParsedDocument = tuple[Any, str]
 
-
-def open_json(text: str) -> ParsedDocument | None:
+def open_json(text: str) -> tuple[Any, str] | None:
     """Parse a text that is entirely JSON: a document, lines of documents, or several documents."""
     start = text.lstrip()[:1] if text[:1].isspace() else text[:1]
     if start not in {"{", "["}:
@@ -29,7 +27,7 @@ def open_json(text: str) -> ParsedDocument | None:
     return (value, "JSON") if value is not None else _lines(text) or _several(text)
 
 
-def open_json_inside(text: str) -> ParsedDocument | None:
+def open_json_inside(text: str) -> tuple[Any, str] | None:
     """Parse the JSON documents that make up most of a text, in Markdown fences or inside prose: mostly one."""
     half = len(text) // 2
     if text.rfind("]", half) < 0 and text.rfind("}", half) < 0:
@@ -70,7 +68,7 @@ def _whole(text: str) -> Any:
     return read[0] if read is not None and _end_of_space(text, read[1]) == len(text) else None
 
 
-def _lines(text: str) -> ParsedDocument | None:
+def _lines(text: str) -> tuple[Any, str] | None:
     lines = [line for line in text.split("\n") if line.strip()]
     if len(lines) < FEWEST:
         return None
@@ -87,7 +85,7 @@ def _lines(text: str) -> ParsedDocument | None:
     return None
 
 
-def _several(text: str) -> ParsedDocument | None:
+def _several(text: str) -> tuple[Any, str] | None:
     values = []
     for value, end in _documents(text):
         values.append(value)

@@ -62,7 +62,6 @@ _ESCAPED = re.compile(r'\\(["\\])')
 _DASHED = frozenset({"bytes", "user", "ident", "referer", "agent"})
 """Fields in which a server writes ``-`` for no value."""
 
-Found = tuple[Any, str]
 Record = dict[str, str | None]
 
 
@@ -71,7 +70,7 @@ def looks_like_records(head: str) -> bool:
     return _form(head) is not None
 
 
-def open_records(text: str) -> Found | None:
+def open_records(text: str) -> tuple[Any, str] | None:
     """Parse each line of a text as a record."""
     form = _form(text[:4000])
     if form is None:

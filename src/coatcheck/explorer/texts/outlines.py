@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from coatcheck.errors import counted
 from coatcheck.explorer.texts.code_outlines import Parts, code_parts, python_parts, sql_parts
 from coatcheck.explorer.texts.section_outlines import asciidoc_parts, indented_parts, latex_parts, underlined_parts
+from coatcheck.explorer.texts.text_formats import OUTPUT
 
 MOST_CHARACTERS = 2_000_000
 MOST_ENTRIES = 5_000
@@ -129,26 +130,10 @@ _NODE = re.compile(
     r"^(?P<indent> {0,80})(?P<name>(?:- |uid=\w{1,20} )(?P<role>[a-z]{2,20})(?: \"[^\n\"]{0,200}\")?[^\n]{0,100})",
     re.MULTILINE,
 )
-_CONTROLS = frozenset(
-    [
-        "heading",
-        "button",
-        "link",
-        "textbox",
-        "searchbox",
-        "combobox",
-        "checkbox",
-        "radio",
-        "switch",
-        "slider",
-        "spinbutton",
-        "tab",
-        "menuitem",
-        "option",
-        "dialog",
-        "alert",
-    ]
-)
+_CONTROLS = frozenset({
+    "heading", "button", "link", "textbox", "searchbox", "combobox", "checkbox", "radio", "switch", "slider",
+    "spinbutton", "tab", "menuitem", "option", "dialog", "alert",
+})  # fmt: skip
 
 
 def _markdown(text: str) -> Parts:
@@ -221,3 +206,5 @@ KINDS: dict[str, Callable[[str], Parts]] = {
     "a git log": _git_log,
     "an accessibility snapshot": _snapshot,
 }
+SUMMARISED = frozenset({*KINDS, OUTPUT, "log lines"})
+"""Formats whose preview shows more than the first and last lines."""

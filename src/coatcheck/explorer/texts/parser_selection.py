@@ -9,9 +9,10 @@ from coatcheck.explorer.texts.field_blocks import looks_like_blocks, looks_like_
 from coatcheck.explorer.texts.html_tables import looks_like_html_tables, may_have_tables, open_html_tables
 from coatcheck.explorer.texts.json_documents import open_json, open_json_inside
 from coatcheck.explorer.texts.line_records import looks_like_records, open_records
+from coatcheck.explorer.texts.outlines import SUMMARISED
 from coatcheck.explorer.texts.printed_tables import looks_printed, open_printed_table
 from coatcheck.explorer.texts.python_literals import looks_like_python, open_python_literal
-from coatcheck.explorer.texts.text_formats import SUMMARISED, recognise
+from coatcheck.explorer.texts.text_formats import recognise
 from coatcheck.explorer.texts.toml_and_ini import (
     looks_like_assignments,
     looks_like_toml_or_ini,

@@ -53,7 +53,6 @@ _DRAWN = str.maketrans(
 """Characters that draw boxes, and their replacements."""
 
 Row = list[str]
-Found = tuple[Any, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ def looks_printed(head: str) -> bool:
     return any(map(_kind_of_rule, lines[1:])) or any(map(_may_name_columns, lines))
 
 
-def open_printed_table(text: str) -> Found | None:
+def open_printed_table(text: str) -> tuple[Any, str] | None:
     """Return the rows of a printed table as objects by its header."""
     lines = text.replace("\r\n", "\n").split("\n")
     for table in _tables(lines):
@@ -110,7 +109,7 @@ def _objects(table: Table) -> list[dict[str, Any]]:
     return [dict(zip(named, row, strict=True)) for row in typed(table.rows)]
 
 
-def _several(lines: Sequence[str]) -> Found | None:
+def _several(lines: Sequence[str]) -> tuple[Any, str] | None:
     """Read the tables of a report, each under the first line above it: ``netstat -an``, ``iptables -L``, a scan."""
     tables: list[tuple[str, Table]] = []
     leads: list[Sequence[str]] = []

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 from coatcheck.codec import decode, encode
-from coatcheck.codec.envelope import Metadata
 
 MOST_PARSED = 250_000
 """Characters up to which Python's parser reads a text that is not JSON after translation: 0.5 s per million."""
@@ -96,8 +95,7 @@ def _parsed(text: str) -> Any:
     except (SyntaxError, ValueError, TypeError, OverflowError, RecursionError, MemoryError):
         return None
     encoded = encode(value)
-    facts = Metadata(encoded.kind, encoded.size, encoded.type, encoded.length, careful=encoded.careful)
-    return decode(facts, encoded.payload)
+    return decode(encoded.metadata, encoded.payload)
 
 
 def _value(node: ast.expr) -> Any:

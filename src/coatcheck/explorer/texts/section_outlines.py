@@ -1,10 +1,8 @@
 """The sections of texts without markup: headings above a rule, and unindented lines above indented ones."""
 
 import re
-from collections.abc import Iterator
 
-Parts = Iterator[tuple[int, int, str]]
-"""Offset, level and name of each part."""
+from coatcheck.explorer.texts.code_outlines import Parts
 
 LOOKED_AT = 12_000
 FEWEST = 3

@@ -69,25 +69,6 @@ _CODE_WORDS = (
 """Words of source code: a text without any of them is not checked further."""
 
 OUTPUT = "the output of a build or of tests"
-SUMMARISED = frozenset(
-    {
-        "Markdown",
-        "HTML",
-        "Python source",
-        "source code",
-        "SQL",
-        "AsciiDoc",
-        "LaTeX",
-        "headings over rules",
-        "indented sections",
-        OUTPUT,
-        "a diff",
-        "a git log",
-        "an accessibility snapshot",
-        "log lines",
-    }
-)
-"""Formats whose preview shows more than the first and last lines."""
 
 
 def recognise(text: str) -> str:

@@ -18,8 +18,6 @@ _ASSIGNED = re.compile(r"^[ \t]*[\w.\"'-]{1,200}[ \t]*=", re.MULTILINE)
 _LINE = re.compile(r"[ \t]*(?:export +)?(?P<name>[A-Za-z_][\w./@:*\[\]-]{0,200})[ \t]*=[ \t]*(?P<value>[^\n]*)")
 _CONTINUED = re.compile(r"(?<!\\)\\\r?\n[ \t]*")
 
-Found = tuple[Any, str]
-
 
 def looks_like_toml_or_ini(head: str) -> bool:
     """Whether a text begins with ``[section]`` and ``name = value`` lines, and comments."""
@@ -29,7 +27,7 @@ def looks_like_toml_or_ini(head: str) -> bool:
     return _SECTION.search(head) is not None and _ASSIGNED.search(head) is not None
 
 
-def open_toml_or_ini(text: str) -> Found | None:
+def open_toml_or_ini(text: str) -> tuple[Any, str] | None:
     """Parse a TOML or INI file."""
     if len(text) > MOST_CHARACTERS:
         return None
@@ -48,7 +46,7 @@ def looks_like_assignments(head: str) -> bool:
     return len(filled) >= FEWEST_LINES and all(map(_LINE.fullmatch, filled[:JUDGED]))
 
 
-def open_assignments(text: str) -> Found | None:
+def open_assignments(text: str) -> tuple[Any, str] | None:
     """Return the values by their names; a name that stands twice has a list. Quotes around a value are left out."""
     value: dict[str, Any] = {}
     for line in _CONTINUED.sub("", text.replace("\r\n", "\n")).split("\n"):

@@ -16,8 +16,6 @@ FEWEST_ELEMENTS = 3
 _START = re.compile(r"\s{0,100}<(?:\?xml\s|[A-Za-z_][\w:.-]{0,100}[\s/>]|!--|!DOCTYPE\s+(?!html\b))", re.IGNORECASE)
 _HTML = re.compile(r"\s{0,100}(?:<!doctype\s+html|<html\b)", re.IGNORECASE)
 
-Found = tuple[Any, str]
-
 
 @dataclass(slots=True)
 class _Element:
@@ -41,7 +39,7 @@ def looks_like_xml(text: str) -> bool:
     return _START.match(text) is not None and text[-100:].rstrip().endswith(">") and not _HTML.match(text)
 
 
-def open_xml(text: str) -> Found | None:
+def open_xml(text: str) -> tuple[Any, str] | None:
     """Parse an XML document as an object; ``None`` for other text, and for documents that are mostly prose."""
     if len(text) > MOST_CHARACTERS or not looks_like_xml(text):
         return None
