@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from coatcheck.codec.exact_json import MOST_DIGITS, any_integer, digits_of, load_any_integers
+from coatcheck.codec.exact_json import MOST_DIGITS, any_integer, digits_of, load_exactly
 from coatcheck.proxy.jsonrpc import parse, to_line
 from tests.waiting import within
 
@@ -22,7 +22,7 @@ def test_every_digit_is_preserved(count, sign):
 
 def test_a_longer_integer_becomes_a_text_of_its_digits():
     written = "7" * (MOST_DIGITS + 1)
-    assert load_any_integers(f'{{"a":[{written},1]}}') == {"a": [written, 1]}
+    assert load_exactly(f'{{"a":[{written},1]}}') == {"a": [written, 1]}
 
 
 @pytest.mark.parametrize("count", [MOST_DIGITS, 1_000_000])
@@ -41,5 +41,5 @@ def test_json_that_is_nested_too_deeply_is_refused_by_every_version_of_python(st
     end = {"[": "]", '{"a":': "}"}[start]
     for levels in (1_100, 20_000):
         with pytest.raises(ValueError, match="nested too deeply"):
-            load_any_integers(start * levels + "1" + end * levels)
-    assert load_any_integers(start * 500 + "1" + end * 500)
+            load_exactly(start * levels + "1" + end * levels)
+    assert load_exactly(start * 500 + "1" + end * 500)

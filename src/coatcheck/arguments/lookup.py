@@ -1,16 +1,12 @@
 """Look-ups of the resolver in the explorer: blocking, or on the event loop (see ``coatcheck.store.call_mode``)."""
 
-import re
 from collections.abc import Callable
-from typing import Any
 
-from coatcheck.codec import DECODED_AT_ONCE, Chunks, Spliced, YieldBudget, load_exactly, load_json, splice_text
+from coatcheck.codec import DECODED_AT_ONCE, Chunks, Spliced, YieldBudget, load_json, splice_text
 from coatcheck.errors import ListingUnsupported, ObjectNotFound
 from coatcheck.explorer import Explorer, Found
 from coatcheck.references import Reference
 from coatcheck.store.call_mode import ASYNC, CallMode
-
-_LONG_INTEGER = re.compile(r"\d{19}")
 
 
 class Lookup:
@@ -70,11 +66,6 @@ class Lookup:
         """Yield to other tasks of the event loop when it is time."""
         if self._mode is ASYNC and self._yielding.should_yield():
             await self._yielding.pause()
-
-
-def parse_json_text(text: str) -> Any:
-    """Parse a text as JSON, exactly; raises ``ValueError`` if it is not JSON, or nested too deeply."""
-    return load_exactly(text) if _LONG_INTEGER.search(text) else load_json(text)
 
 
 def text_of_found(found: Found) -> str | None:

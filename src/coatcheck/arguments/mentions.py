@@ -12,11 +12,13 @@ LONGEST_NEAR_MISS = 300
 MOST_MENTIONS = 20
 """Maximum ids in one text that are looked up."""
 
+TEMPLATE = re.compile(r"\{\{(@@?obj_[^{}\r\n]{1,4200})\}\}")
+"""``{{@obj_1.title}}`` in a longer text, which inserts the text of an object; with two ``@`` it is literal."""
+
 _AROUND = " \t\r\n`'\"\u201c\u201d\u2018\u2019\u201e\u00ab\u00bb<>(){}*.,;:!?"
 _PREFIX = "@ob"
 _MENTION = re.compile(r"(?<![\w@])@(?P<id>obj_[A-Za-z0-9_-]+)(?:[.\[][^\s{}<>]{0,200})?")
 _STEP = re.compile(r"@[A-Za-z0-9_-]+|\.[\w$-]+|\[[^\]]*\]")
-_TEMPLATE = re.compile(r"\{\{(@@?obj_[^{}\r\n]{1,4200})\}\}")
 _LOOKS_LIKE_ONE = re.compile(r"@(?P<id>ob[A-Za-z0-9_-]+)(?P<path>[.\[]\S*)?")
 
 
@@ -25,25 +27,6 @@ def may_refer(text: str) -> bool:
     if "@obj_" in text:
         return True
     return len(text) <= LONGEST_NEAR_MISS and text.lstrip(_AROUND + "@")[:2].lower() == "ob"
-
-
-class Template(NamedTuple):
-    """``{{@obj_1.title}}`` in a longer text."""
-
-    start: int
-    end: int
-    inside: str  # the text between the braces; with two `@` it is literal
-
-
-def templates(text: str) -> Iterator[Template]:
-    """Return the templates of a text, which insert the text of an object."""
-    for found in _TEMPLATE.finditer(text):
-        yield Template(found.start(), found.end(), found[1])
-
-
-def without_templates(text: str) -> str:
-    """Return the text without its templates."""
-    return _TEMPLATE.sub(" ", text)
 
 
 def mentions(text: str) -> Iterator[tuple[str, str]]:

@@ -14,17 +14,16 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from coatcheck.arguments.declared_types import ANY, Place, Types, is_text, names, types_of_value
-from coatcheck.arguments.lookup import Lookup, parse_json_text, text_of_found
+from coatcheck.arguments.lookup import Lookup, text_of_found
 from coatcheck.arguments.mentions import (
+    TEMPLATE,
     NearMiss,
     may_refer,
     mentions,
     near_miss,
     nearest_id,
-    templates,
-    without_templates,
 )
-from coatcheck.codec import Spliced
+from coatcheck.codec import Spliced, parse_exactly
 from coatcheck.errors import ArgumentRejected, ObjectNotFound, counted, excerpt, quoted
 from coatcheck.explorer.reference_values import Allowance, Found
 from coatcheck.references import Reference, parse_reference, parse_target, unescape
@@ -244,22 +243,21 @@ class Resolver:
     async def _filled_template(self, text: str, place: Place, *, takes_text: bool) -> Any:
         pieces: list[str] = []
         end = 0
-        for template in templates(text):
-            if template.inside.startswith("@@"):
-                piece = "{{" + template.inside[1:] + "}}"
+        for template in TEMPLATE.finditer(text):
+            inside = template[1]
+            if inside.startswith("@@"):
+                piece = "{{" + inside[1:] + "}}"
             else:
-                target = await self._template_target(template.inside)
+                target = await self._template_target(inside)
                 if target is None:
                     continue
-                whole = (template.start, template.end) == (0, len(text))
-                if whole and not takes_text:
-                    return await self._value(target, template.inside, place)
-                self.sources.setdefault(place[0] if place else "", []).append(template.inside)
-                found = await self._found(target, template.inside, as_text=True)
-                piece = text_of_found(found) or ""
-            pieces += [text[end : template.start], piece]
-            end = template.end
-        await self._note_mentions(without_templates(text), place)
+                if template.span() == (0, len(text)) and not takes_text:
+                    return await self._value(target, inside, place)
+                self.sources.setdefault(place[0] if place else "", []).append(inside)
+                piece = text_of_found(await self._found(target, inside, as_text=True)) or ""
+            pieces += [text[end : template.start()], piece]
+            end = template.end()
+        await self._note_mentions(TEMPLATE.sub(" ", text), place)
         return "".join((*pieces, text[end:])) if pieces else text
 
     async def _template_target(self, inside: str) -> Reference | None:
@@ -370,7 +368,7 @@ def _fits(value: Any, types: Types) -> bool:
 
 def _parsed(text: str) -> Any:
     try:
-        return parse_json_text(text)
+        return parse_exactly(text)
     except ValueError:
         return _NOT_JSON
 

@@ -16,7 +16,7 @@ from coatcheck.codec.chunked.async_codec import (
 from coatcheck.codec.chunked.decoder import Chunks
 from coatcheck.codec.chunked.yield_budget import YieldBudget
 from coatcheck.codec.compression import compress, decompress, require_zstd
-from coatcheck.codec.decoding import decode, decode_result, load_exactly, load_json, open_json_text, start_of_text
+from coatcheck.codec.decoding import decode, decode_result, open_json_text, start_of_text
 from coatcheck.codec.encoding import (
     Encoded,
     dump_each_shown,
@@ -32,6 +32,7 @@ from coatcheck.codec.encoding import (
     well_formed_value,
 )
 from coatcheck.codec.envelope import CODEC_NAME, HEAD_BYTES, JsonType, Kind, Metadata, pack, unpack, unpack_metadata
+from coatcheck.codec.exact_json import load_exactly, load_json, parse_exactly
 from coatcheck.codec.json_encoders import CLIENT_LEVELS, PART_LEVELS, Spliced, is_deeper
 from coatcheck.codec.tool_results import ToolResult, is_large_result, result_text, result_value
 
@@ -75,6 +76,7 @@ __all__ = [
     "load_json",
     "open_json_text",
     "pack",
+    "parse_exactly",
     "readable_part",
     "replace_escaped_surrogates",
     "require_zstd",

@@ -18,7 +18,7 @@ WORTH_IT = 0.7
 def compress(payload: bytes | memoryview) -> bytes | None:
     """Compress a payload; ``None`` if that saves too little or zstd is missing."""
     try:
-        zstd = _zstd()
+        zstd = require_zstd()
     except MissingExtra:
         return None
     compressor = zstd.ZstdCompressor(level=LEVEL)
@@ -38,7 +38,7 @@ def decompress(metadata: Metadata, payload: memoryview, most: int) -> memoryview
         ObjectUnreadable: It is larger, or does not match its metadata.
         MissingExtra: zstd is not installed.
     """
-    zstd = _zstd()
+    zstd = require_zstd()
     if 0 < most < metadata.size:
         raise ObjectUnreadable(
             f"This object says that it has {metadata.size:,} bytes, more than the {most:,} allowed here."
@@ -55,12 +55,8 @@ def decompress(metadata: Metadata, payload: memoryview, most: int) -> memoryview
     raise ObjectUnreadable("This object says that it is compressed, and its payload is not what its metadata says.")
 
 
-def require_zstd() -> None:
-    """Raise ``MissingExtra`` if zstd is not installed."""
-    _zstd()
-
-
-def _zstd() -> Any:
+def require_zstd() -> Any:
+    """Return the module of zstd; raises ``MissingExtra`` if it is not installed."""
     try:
         if sys.version_info >= (3, 14):
             from compression import zstd

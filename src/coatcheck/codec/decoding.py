@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from coatcheck.codec.envelope import Metadata
-from coatcheck.codec.exact_json import load_any_integers, load_fast, parse_exactly
+from coatcheck.codec.exact_json import load_exactly, load_json, parse_exactly
 from coatcheck.codec.tool_results import result_value
 from coatcheck.errors import ObjectUnreadable
 
@@ -19,7 +19,7 @@ def decode(metadata: Metadata, payload: bytes | memoryview) -> Any:
     try:
         if metadata.kind == "text":
             return str(payload, "utf-8")
-        value = load_exactly(payload) if metadata.careful else load_fast(payload)
+        value = load_exactly(payload) if metadata.careful else load_json(payload)
         return value if metadata.kind == "json" else result_value(_as_result(value))
     except ValueError as error:
         raise ObjectUnreadable from error
@@ -50,7 +50,7 @@ def decode_result(metadata: Metadata, payload: bytes | memoryview) -> dict[str, 
     if metadata.kind != "result":
         return None
     try:
-        return _as_result(load_exactly(payload) if metadata.careful else load_fast(payload))
+        return _as_result(load_exactly(payload) if metadata.careful else load_json(payload))
     except ValueError as error:
         raise ObjectUnreadable from error
 
@@ -59,20 +59,6 @@ def _as_result(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError("This object says that it is a tool result, but it is not one.")  # noqa: TRY004 - bad bytes
     return value
-
-
-def load_json(text: str | bytes | bytearray | memoryview) -> Any:
-    """Decode JSON; raises ``ValueError`` if the text is not JSON."""
-    return load_fast(text)
-
-
-def load_exactly(text: str | bytes | memoryview) -> Any:
-    """Decode JSON with integers of any size and lone surrogates kept, which the fast decoder changes or refuses.
-
-    Raises:
-        ValueError: The text is not JSON, or nested too deeply.
-    """
-    return load_any_integers(bytes(text) if isinstance(text, memoryview) else text)
 
 
 def open_json_text(text: str) -> Any:

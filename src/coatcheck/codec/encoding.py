@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 
 from coatcheck.codec.chunked.encoder import CHUNK_BYTES, FIRST_CHUNK
 from coatcheck.codec.chunked.size_estimate import is_small
-from coatcheck.codec.decoding import load_exactly
 from coatcheck.codec.envelope import JsonType, Kind, Metadata, PayloadBuffer
+from coatcheck.codec.exact_json import load_exactly
 from coatcheck.codec.json_encoders import (
     MAX_DEPTH,
     PART_LEVELS,

@@ -31,10 +31,10 @@ def parse_exactly(text: str) -> Any:
     """
     # A regular expression took as long as parsing the JSON; this takes a tenth of it.
     digits = text.encode("utf-8", "replace").translate(_DIGITS)
-    return load_any_integers(text) if _BEYOND_64_BITS in digits else load_fast(text)
+    return load_exactly(text) if _BEYOND_64_BITS in digits else load_json(text)
 
 
-def load_fast(text: str | bytes | bytearray | memoryview) -> Any:
+def load_json(text: str | bytes | bytearray | memoryview) -> Any:
     """Decode JSON with the fast decoder, or with the other one if the fast one's buffer is too large for the memory.
 
     That buffer has twelve times the bytes of the JSON, most of which a long text does not need.
@@ -47,15 +47,18 @@ def load_fast(text: str | bytes | bytearray | memoryview) -> Any:
     except orjson.JSONDecodeError as error:
         if not error.msg.startswith("Not enough memory"):
             raise
-    return load_any_integers(text if isinstance(text, (str, bytes)) else bytes(text))
+    return load_exactly(text)
 
 
-def load_any_integers(text: str | bytes) -> Any:
-    """Decode JSON with integers of any size and lone surrogates; ``NaN`` and infinities are null.
+def load_exactly(text: str | bytes | bytearray | memoryview) -> Any:
+    """Decode JSON with integers of any size and lone surrogates, which the fast decoder changes or refuses.
+
+    ``NaN`` and infinities are null.
 
     Raises:
         ValueError: The text is not JSON, or nested too deeply.
     """
+    text = text if isinstance(text, (str, bytes)) else bytes(text)
     try:
         value = json.loads(text, parse_int=any_integer, parse_constant=lambda _: None)
     except RecursionError:

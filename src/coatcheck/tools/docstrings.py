@@ -44,15 +44,14 @@ def _drop_google(lines: list[str], names: Collection[str]) -> list[str]:
     index = 0
     while index < len(lines):
         line = lines[index]
-        if not _GOOGLE_HEADER.match(line.strip()):
+        index += 1
+        if _GOOGLE_HEADER.match(line.strip()):
+            end = _block_end(lines, index, _indent(line))
+            entries = _drop_google_entries(lines[index:end], names)
+            kept += [line, *entries] if any(map(str.strip, entries)) or end == index else []
+            index = end
+        else:
             kept.append(line)
-            index += 1
-            continue
-        end = _block_end(lines, index + 1, _indent(line))
-        entries = _drop_google_entries(lines[index + 1 : end], names)
-        if any(entry.strip() for entry in entries) or end == index + 1:
-            kept += [line, *entries]
-        index = end
     return kept
 
 
@@ -74,27 +73,22 @@ def _drop_numpy(lines: list[str], names: Collection[str]) -> list[str]:
     index = 0
     while index < len(lines):
         line = lines[index]
-        if not (_NUMPY_HEADER.match(line.strip()) and _is_underline(lines, index + 1)):
+        index += 1
+        if _NUMPY_HEADER.match(line.strip()) and _is_underline(lines, index):
+            following = (
+                at for at in range(index + 1, len(lines)) if lines[at].strip() and _is_underline(lines, at + 1)
+            )
+            end = next(following, len(lines))
+            entries = _drop_numpy_entries(lines[index + 1 : end], _indent(line), names)
+            kept += [line, lines[index], *entries] if any(map(str.strip, entries)) else []
+            index = end
+        else:
             kept.append(line)
-            index += 1
-            continue
-        end = _numpy_section_end(lines, index + 2)
-        entries = _drop_numpy_entries(lines[index + 2 : end], _indent(line), names)
-        if any(entry.strip() for entry in entries):
-            kept += [line, lines[index + 1], *entries]
-        index = end
     return kept
 
 
 def _is_underline(lines: list[str], index: int) -> bool:
     return index < len(lines) and _UNDERLINE.match(lines[index].strip()) is not None
-
-
-def _numpy_section_end(lines: list[str], start: int) -> int:
-    for index in range(start, len(lines)):
-        if lines[index].strip() and _is_underline(lines, index + 1):
-            return index
-    return len(lines)
 
 
 def _drop_numpy_entries(lines: list[str], level: int, names: Collection[str]) -> list[str]:
@@ -106,15 +100,13 @@ def _drop_numpy_entries(lines: list[str], level: int, names: Collection[str]) ->
                 kept.append(line)
             continue
         entry = _NUMPY_ENTRY.match(line.strip())
-        dropping = False
-        if entry is None:
-            kept.append(line)
-            continue
-        listed = [name.strip() for name in entry["names"].split(",")]
+        listed = [name.strip() for name in entry["names"].split(",")] if entry else []
         left = [name for name in listed if name.lstrip("*") not in names]
-        dropping = not left
-        if left:
-            kept.append(line if left == listed else " " * level + ", ".join(left) + entry["rest"])
+        dropping = bool(listed) and not left
+        if entry is None or left == listed:
+            kept.append(line)
+        elif left:
+            kept.append(" " * level + ", ".join(left) + entry["rest"])
     return kept
 
 

@@ -101,15 +101,7 @@ def register_tools(
 
 
 def build_tools(
-    registry: Registry,
-    names: Iterable[str],
-    *,
-    object_store: StoreSource | None = None,
-    explorer: ExplorerSource | None = None,
-    workspace_mode: WorkspaceMode = WorkspaceMode.STATIC,
-    workspace: Any = None,
-    client: Any = None,
-    unlisted: Collection[str] = (),
+    registry: Registry, names: Iterable[str], *, unlisted: Collection[str] = (), **needs: Any
 ) -> list[tuple[str, Tool, ToolConfig]]:
     """Build tools of a registry under their names; see `register_tools` for the arguments and errors."""
     built: list[tuple[str, Tool, ToolConfig]] = []
@@ -118,16 +110,8 @@ def build_tools(
     for name in names:
         func, config = registry[name]
         spec = replace(signature_of(func), name=name)
-        tool = build_tool(
-            without_mentions(func, spec, silent) if silent else with_other_signature(func, spec),
-            config,
-            object_store=object_store,
-            explorer=explorer,
-            workspace_mode=workspace_mode,
-            workspace=workspace,
-            client=client,
-        )
-        built.append((name, tool, config))
+        shown = without_mentions(func, spec, silent) if silent else with_other_signature(func, spec)
+        built.append((name, build_tool(shown, config, **needs), config))
     return built
 
 

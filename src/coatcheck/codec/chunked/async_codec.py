@@ -9,9 +9,10 @@ from coatcheck.codec.chunked.decoder import ChunkedDecoder, Chunks, Load
 from coatcheck.codec.chunked.encoder import CHUNK_PARTS, TEXT_CHARACTERS, ChunkedEncoder, NeedsFallback
 from coatcheck.codec.chunked.size_estimate import is_small, parts_of
 from coatcheck.codec.chunked.yield_budget import YieldBudget
-from coatcheck.codec.decoding import decode, load_exactly, load_json
+from coatcheck.codec.decoding import decode
 from coatcheck.codec.encoding import Encoded, describe_payload, describe_result, dump_json, dump_line, encode
 from coatcheck.codec.envelope import Metadata, PayloadBuffer
+from coatcheck.codec.exact_json import load_exactly, load_json
 from coatcheck.codec.json_encoders import Spliced, is_deeper
 from coatcheck.codec.tool_results import ToolResult
 from coatcheck.errors import ObjectUnreadable

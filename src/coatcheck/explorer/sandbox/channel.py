@@ -164,6 +164,3 @@ class Channel:
         remaining = deadline - time.monotonic()
         if remaining <= 0 or not poll.poll(math.ceil(remaining * 1000)):
             raise DeadlinePassed
-
-
-__all__ = ["Channel", "DeadlinePassed", "FrameError", "WorkerGone"]

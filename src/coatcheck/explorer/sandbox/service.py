@@ -1,61 +1,21 @@
 """The interface of the sandbox for the rest of the package."""
 
 import contextlib
+import os
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from coatcheck.errors import CoatcheckError
 from coatcheck.explorer.operations import Answer
 from coatcheck.explorer.sandbox import worker_failures as failures
 from coatcheck.explorer.sandbox.pool import WorkerPool
-from coatcheck.explorer.sandbox.worker_process import Task
+from coatcheck.explorer.sandbox.worker_limits import MEBIBYTE, Limits
+from coatcheck.explorer.sandbox.worker_process import Load, Task
 
 if TYPE_CHECKING:
     import anyio
     from anyio.lowlevel import RunVar
-import os
-import weakref
-from typing import Any
-
-from coatcheck.explorer.sandbox.worker_limits import MEBIBYTE, Limits
-from coatcheck.explorer.sandbox.worker_process import Load
-
-
-class AsyncScheduler:
-    """Schedules async callers of a pool. It needs no event loop until first use, and supports several."""
-
-    def __init__(self) -> None:
-        self._for_this_loop: RunVar[_LoopScheduler] | None = None
-
-    async def run(self, pool: WorkerPool, task: Task, namespace: str) -> Answer:
-        """Run a task in a worker thread when it is the namespace's turn and a slot is free.
-
-        Raises:
-            SandboxTimeout: No slot became free in time.
-            CoatcheckError: The task's error.
-        """
-        import anyio.to_thread
-
-        turns = self._schedulers(pool)
-        async with turns.turn(namespace, pool):
-            try:
-                return await anyio.to_thread.run_sync(
-                    pool.run, task, namespace, limiter=turns.threads, abandon_on_cancel=True
-                )
-            except CoatcheckError as error:
-                # Its traceback would form a cycle with the thread's future, and hold the object until a collection.
-                raise error.with_traceback(None) from None
-
-    def _schedulers(self, pool: WorkerPool) -> "_LoopScheduler":
-        from anyio.lowlevel import RunVar
-
-        if self._for_this_loop is None:
-            self._for_this_loop = RunVar("coatcheck_sandbox_turns")
-        turns = self._for_this_loop.get(None)
-        if turns is None:
-            turns = _LoopScheduler(pool.most_workers)
-            self._for_this_loop.set(turns)
-        return turns
 
 
 class LifoLimiter:
@@ -96,6 +56,8 @@ class LifoLimiter:
 
 
 class _LoopScheduler:
+    """Schedules the callers of a pool on one event loop."""
+
     def __init__(self, most_threads: int) -> None:
         import anyio
 
@@ -170,7 +132,7 @@ class Sandbox:
         self.limits = Limits(timeout, memory_bytes, cache_bytes, output_bytes)
         self._workers = workers
         self._tasks_per_namespace = tasks_per_namespace
-        self._schedulers = AsyncScheduler()
+        self._for_this_loop: RunVar[_LoopScheduler] | None = None
         self._open_pool()
 
     def run(self, operation: str, args: dict[str, Any], *, key: str, namespace: str, load: Load) -> Answer:
@@ -193,9 +155,29 @@ class Sandbox:
 
         Calls of one namespace wait for each other without a thread, so that they use none of other namespaces.
         """
-        pool = self._pool_of_this_process()
-        task = Task(operation, args, key, load)
-        return await self._schedulers.run(pool, task, namespace)
+        import anyio.to_thread
+
+        pool, task = self._pool_of_this_process(), Task(operation, args, key, load)
+        scheduler = self._scheduler(pool)
+        async with scheduler.turn(namespace, pool):
+            try:
+                return await anyio.to_thread.run_sync(
+                    pool.run, task, namespace, limiter=scheduler.threads, abandon_on_cancel=True
+                )
+            except CoatcheckError as error:
+                # Its traceback would form a cycle with the thread's future, and hold the object until a collection.
+                raise error.with_traceback(None) from None
+
+    def _scheduler(self, pool: WorkerPool) -> _LoopScheduler:
+        from anyio.lowlevel import RunVar
+
+        if self._for_this_loop is None:
+            self._for_this_loop = RunVar("coatcheck_sandbox_turns")
+        scheduler = self._for_this_loop.get(None)
+        if scheduler is None:
+            scheduler = _LoopScheduler(pool.most_workers)
+            self._for_this_loop.set(scheduler)
+        return scheduler
 
     def pids(self) -> list[int]:
         """Process ids of the workers there are."""

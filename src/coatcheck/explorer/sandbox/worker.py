@@ -117,21 +117,21 @@ class DocumentCache:
 
     def make_room(self, size: int) -> None:
         """Drop documents until one with ``size`` bytes of payload fits."""
-        needed = size * JSON_FACTOR
-        while self._documents and self._used + needed > self._limit:
-            _, dropped = self._documents.popitem(last=False)
-            self._used -= estimate(dropped)
+        self._drop(size * JSON_FACTOR)
 
     def put(self, key: str, document: Document) -> None:
         """Add a document if it fits at all."""
         cost = estimate(document)
         if self._limit <= 0 or cost > max(self._limit, self._alone):
             return
-        while self._documents and self._used + cost > self._limit:
-            _, dropped = self._documents.popitem(last=False)
-            self._used -= estimate(dropped)
+        self._drop(cost)
         self._documents[key] = document
         self._used += cost
+
+    def _drop(self, needed: int) -> None:
+        while self._documents and self._used + needed > self._limit:
+            _, dropped = self._documents.popitem(last=False)
+            self._used -= estimate(dropped)
 
 
 def estimate(document: Document) -> int:
