@@ -124,10 +124,7 @@ def _levels(schema: Any) -> int:
 def _repointed(part: Any, prefix: str, *, named: bool = False) -> Any:
     """Copy a part of a schema, with pointers to the old root adjusted.
 
-    Args:
-        part: The part.
-        prefix: The new location of the root.
-        named: Whether the part is not a schema but a mapping of names to schemas.
+    ``prefix`` is the new location of the root; ``named``: the part maps names to schemas.
     """
     if isinstance(part, list):
         return [_repointed(item, prefix) for item in part]

@@ -33,11 +33,7 @@ class CircuitBreaker:
 
     The probe runs in a separate thread, which exists only while the breaker is open, so that no caller waits for it.
 
-    Args:
-        probe: Returns if the store is available, else raises `ObjectStoreUnavailable`.
-        failures: Consecutive failures that open it.
-        first_pause: Seconds until the first probe.
-        longest_pause: Maximum seconds between two probes.
+    ``probe`` returns if the store is available, else it raises `ObjectStoreUnavailable`; ``failures`` in a row open it.
     """
 
     def __init__(

@@ -141,13 +141,7 @@ def is_for_the_app_alone(tool: Mapping[str, Any] | None) -> bool:
 
 
 def inline_characters(profile: HostProfile, inline_limit: int, text: str) -> int:
-    """Return the characters up to which a text passes unchanged: from the host's bytes, or the general limit.
-
-    Args:
-        profile: The host.
-        inline_limit: The general limit in characters, for hosts without one of their own.
-        text: The text, whose bytes a host counts.
-    """
+    """Return the characters up to which a text passes unchanged: from the host's bytes, or the general limit."""
     if not profile.inline_bytes or not text:
         return inline_limit
     sample = text[: profile.inline_bytes]

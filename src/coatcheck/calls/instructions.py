@@ -17,9 +17,7 @@ _FILTER = "The server's tools take _filter, a jq filter on the result; the whole
 def instructions_for(object_tools: Iterable[str], *, filters: bool) -> str:
     """Return the instructions about references for a model.
 
-    Args:
-        object_tools: Names under which the object tools are offered.
-        filters: Whether tools take ``_filter`` without a mention in their schemas.
+    ``filters``: tools take ``_filter`` without a mention in their schemas.
     """
     looks = [name for name in object_tools if name.endswith(LOOKS)]
     common = looks[0].removesuffix(LOOKS[0]).rstrip("_-") if len(looks) == len(LOOKS) else ""

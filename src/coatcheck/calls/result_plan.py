@@ -66,11 +66,7 @@ class Plan:
 def plan(result: Result, size: ResultSize, limit: int, *, has_output_schema: bool) -> Plan | None:
     """Decide what is kept, what becomes a line and what the preview covers; ``None`` if nothing would be saved.
 
-    Args:
-        result: A result that is over its limit.
-        size: Its characters.
-        limit: Maximum characters of the notice; it is never more than half of what it replaces either.
-        has_output_schema: Whether the tool has an output schema.
+    The notice has at most ``limit`` characters, and never more than half of what it replaces.
     """
     half = min(limit, size.larger // 2)
     if half < min(MINIMAL_NOTICE, limit):
@@ -124,10 +120,7 @@ def _add_line(result_plan: Plan, position: int, end: int, line: str, viewing: st
 def build(result_plan: Plan, reference: str | None, preview: str) -> Result:
     """Build the short result.
 
-    Args:
-        result_plan: The plan.
-        reference: The stored result, such as ``@obj_1``; ``None`` if it could not be stored.
-        preview: The bounded preview, which explains a failure to store.
+    ``reference`` is ``None`` if it could not be stored, which the preview then explains.
     """
     original = result_plan.original
     content: list[Any] = []

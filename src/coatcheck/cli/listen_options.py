@@ -150,12 +150,7 @@ class ListenFlags:
 
 
 def listen_options(*, transports: str, stateless: str) -> Callable[[Command], Command]:
-    """Add the options to a command; it receives them as the parameter ``listen``.
-
-    Args:
-        transports: Help of ``--transport``.
-        stateless: Help of ``--stateless``.
-    """
+    """Add the options to a command; it receives them as the parameter ``listen``."""
     options = {each.name: (each.type, each.default) for each in fields(ListenFlags)}
     named = _transport_option(metavar="NAME", help=transports)
     flag = _transport_option("--stateless", help=stateless)

@@ -22,9 +22,7 @@ def read_servers(paths: Sequence[Path], oauth: OAuthUse = "never") -> dict[str, 
     Variables (``${NAME}``, ``${env:NAME}``, ``${NAME:-default}``) are filled in from the environment. Disabled servers
     are omitted. So are unusable ones, with the reason on stderr; the others continue.
 
-    Args:
-        paths: The files.
-        oauth: Whether to sign in to servers at URLs without a token.
+    ``oauth``: sign in to servers at URLs without a token.
 
     Raises:
         SettingsError: A file is missing or malformed, or there is no usable server.

@@ -111,10 +111,7 @@ def with_options(
 ) -> Callable[[Command], Command]:
     """Add options to a command, which receives the object created from their values as one parameter.
 
-    Args:
-        parameter: Name of the parameter.
-        options: Annotation and default of each option by its name.
-        collect: Makes the parameter's value from the options' values.
+    ``options`` are annotation and default by name; ``collect`` makes the value of the parameter from theirs.
     """
     kind = inspect.Parameter.KEYWORD_ONLY
     added = [

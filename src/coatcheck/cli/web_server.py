@@ -118,13 +118,7 @@ async def run_web_server(
 
     A second signal cancels them.
 
-    Args:
-        draining: Handles the requests, and tracks those in flight.
-        path: Where it serves, for the first message.
-        listening: The address.
-        container: Has the health and the timeout of the shutdown, after which the process is killed.
-        lifespan: Whether to send the ASGI lifespan events to the application.
-        verbose: Whether to log requests.
+    The container has the health and the timeout of the shutdown, after which the process is killed.
     """
     health, shutdown_seconds = container.health(), container.settings().shutdown_timeout
     application: ASGIApp = Monitored(draining, monitoring_routes(container))

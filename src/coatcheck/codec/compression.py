@@ -29,10 +29,7 @@ def compress(payload: bytes | memoryview) -> bytes | None:
 def decompress(metadata: Metadata, payload: memoryview, most: int) -> memoryview:
     """Decompress a payload; the size in its metadata is checked first and bounds the memory.
 
-    Args:
-        metadata: The object's metadata.
-        payload: Its compressed payload.
-        most: Maximum bytes of an object; 0 for no limit.
+    ``most`` is the maximum bytes of an object, 0 for no limit.
 
     Raises:
         ObjectUnreadable: It is larger, or does not match its metadata.

@@ -189,9 +189,7 @@ def _parsed(text: str) -> Any:
 def seen_characters(result: dict[str, Any], stored: int) -> int:
     """Estimate the characters of a whole result that a model would have read, without traversing it.
 
-    Args:
-        result: The result.
-        stored: Characters of all of it as JSON, or of its text if it has nothing else.
+    ``stored`` are the characters of all of it as JSON, or of its text if it has nothing else.
     """
     texts = sum(len(text_of(block) or "") for block in blocks_of(result))
     if structured_of(result) is None:

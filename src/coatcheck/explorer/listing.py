@@ -17,11 +17,6 @@ def write_listing(summaries: list[ObjectSummary], now: float, limit: int) -> str
     """List objects, newest first, in at most ``limit`` characters.
 
     As many objects as fit have a line. The remaining characters are used for descriptions, the newest first.
-
-    Args:
-        summaries: The objects, newest first.
-        now: The time, in seconds since the epoch.
-        limit: Maximum characters.
     """
     if not summaries:
         return "No objects are stored."

@@ -35,12 +35,6 @@ def show_changes(trees: tuple[Tree, Tree], edits: Sequence[Edit], client: Client
 
     Only names and the servers' commands, arguments and addresses are shown. All other text is masked, as are comments
     and everything in those parts that looks secret.
-
-    Args:
-        trees: The parsed text before and after.
-        edits: The edits that turn the first into the second.
-        client: The client that the file belongs to.
-        name: The file's name.
     """
     old, new = (_MaskedText(tree, client) for tree in trees)
     lines = [f"--- {name}", f"+++ {name} (new)"]

@@ -56,11 +56,7 @@ def move_into_gateway(
 ) -> tuple[Edited, dict[str, Any]]:
     """Replace the first server that moves with the gateway, and remove the others; return the servers' values too.
 
-    Args:
-        tree: A whole file.
-        file: The file.
-        wrapping: The words that start coatcheck, up to ``wrap`` and its options.
-        chosen: Which servers move.
+    ``wrapping`` are the words that start coatcheck, up to ``wrap`` and its options.
 
     Raises:
         ConfigSyntaxError: The file does not hold servers in the form that the client expects.

@@ -36,9 +36,7 @@ _SCANNER = json.JSONDecoder(
 def parse_json(text: str, paths: Paths | None = None) -> Tree:
     """Parse a text; an empty one is an empty object.
 
-    Args:
-        text: The text.
-        paths: Where the needed values are. Other values become ``unread``. ``None``: all values are needed.
+    ``paths``: where the needed values are; other values become ``unread``. ``None``: all values are needed.
 
     Raises:
         ConfigSyntaxError: The text is not JSON, even with comments and trailing commas allowed.

@@ -83,8 +83,7 @@ async def well_formed_results(ctx: ServerRequestContext[Any, Any], call_next: Ca
 class OwnArgumentsMiddleware:
     """Shortens the schemas of tools that coatcheck added to a server, and normalizes their arguments.
 
-    Args:
-        input_schema: Returns the input schema of such a tool; ``None`` for the server's own tools.
+    ``input_schema`` returns that of such a tool, and ``None`` for the server's own tools.
     """
 
     def __init__(self, input_schema: Callable[[str], dict[str, Any] | None]) -> None:

@@ -16,9 +16,7 @@ READY_SECONDS = 2.0
 class Health:
     """Determines whether the server is ready for requests.
 
-    Args:
-        store: Returns the object store; called at every check.
-        seconds: Seconds within which the store must answer.
+    ``store`` returns the object store at every check, which must answer within ``seconds``.
     """
 
     def __init__(self, store: Callable[[], ObjectStore], *, seconds: float = READY_SECONDS) -> None:

@@ -83,11 +83,7 @@ class StoreOperations:
 
 
 class BackendMetrics:
-    """Metrics of a backend's contents and availability, as far as they are known without a scan.
-
-    Args:
-        backend: Returns the backend; called at each read.
-    """
+    """Metrics of a backend's contents and availability, as far as they are known without a scan."""
 
     def __init__(self, backend: Callable[[], ObjectStoreBackend]) -> None:
         self._backend = backend

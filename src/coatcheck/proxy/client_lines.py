@@ -68,11 +68,7 @@ def drop(message: Any, why: str, to_server: Callable[[bytes, Any], None]) -> Non
 class ClientLines:
     """Makes lines readable for a client: a client that cannot read one waits for its response without end.
 
-    Args:
-        to_client: Called with lines for the client.
-        to_server: Called with lines for the server, each with its parsed message.
-        tasks: Count the levels of long lines.
-        nested: Whether the client is a coatcheck, which reads all levels.
+    ``to_server`` gets each line with its parsed message; ``nested``: the client is a coatcheck, which reads all levels.
     """
 
     def __init__(

@@ -16,12 +16,7 @@ Pending = PendingRequest[asyncio.Future[Message] | None]
 
 
 class ClientRequests(PendingRequests[asyncio.Future[Message] | None]):
-    """Pending requests that count in a call budget while the server processes them.
-
-    Args:
-        budget: The budget of concurrent calls.
-        listed_name: See `UpstreamConnection`.
-    """
+    """Pending requests that count in a call budget while the server processes them."""
 
     def __init__(self, budget: CallBudget, listed_name: Callable[[str], str]) -> None:
         super().__init__()

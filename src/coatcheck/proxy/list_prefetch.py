@@ -25,10 +25,7 @@ Learn = Callable[[str, dict[str, Any]], Awaitable[None]]
 class ListPrefetch:
     """Requests lists of a server that the client has not, once until the server announces a change.
 
-    Args:
-        requests: Sends our own requests.
-        lists: The methods, each with the name of its list in the result.
-        page_timeout: Seconds within which the server must answer for each page.
+    ``lists`` are the methods, each with the name of its list in the result.
     """
 
     def __init__(self, requests: OwnRequests, lists: Mapping[str, str], page_timeout: float) -> None:

@@ -41,13 +41,7 @@ def offer_objects(handshake: dict[str, Any], instructions: str, *, as_resources:
 
 
 def not_found(call: Message, error: ObjectNotFound, object_readers: Mapping[str, str]) -> Message:
-    """Answer a call with a reference to an object that our store does not have.
-
-    Args:
-        call: The call.
-        error: The object that was not found.
-        object_readers: See `UpstreamConnection`.
-    """
+    """Answer a call with a reference to an object that our store does not have."""
     text = str(error)
     if object_readers:
         text += (

@@ -84,10 +84,7 @@ class ObjectSubscriptions:
 def with_objects(message: Message, line: bytes, sent: Callable[[Id | None], Pending | None]) -> bytes:
     """Return the line of a server's message; to an acknowledgement the stored objects are added.
 
-    Args:
-        message: The message.
-        line: Its line.
-        sent: Returns the request that was sent under an id.
+    ``sent`` returns the request that was sent under an id.
     """
     if message.get("method") != ACKNOWLEDGED:
         return line

@@ -15,9 +15,7 @@ MAX_PAGES = 100
 class OwnRequests:
     """Our own requests, under ids that no client uses.
 
-    Args:
-        to_server: Called with lines for the server, each with its parsed message.
-        requests: The requests that the server has not answered.
+    ``to_server`` gets each line with its parsed message; ``requests`` are those that the server has not answered.
     """
 
     def __init__(
@@ -42,11 +40,7 @@ class OwnRequests:
     ) -> AsyncIterator[dict[str, Any]]:
         """Request a list from the server; yield the result with each page. A malformed page ends the list.
 
-        Args:
-            method: The method of the list.
-            key: The name of the list in the result.
-            of: The client's request that needs the list; ours is sent on its behalf.
-            page_timeout: Seconds within which the server must answer for each page.
+        Ours is sent on behalf of the client's request ``of``; ``key`` is the name of the list in the result.
 
         Raises:
             TimeoutError: The server did not answer in time.

@@ -80,11 +80,7 @@ class PendingRequests(Generic[Requester]):
     ) -> PendingRequest[Requester]:
         """Add a request.
 
-        Args:
-            message: The request.
-            requester: The receiver of the response.
-            key: The id that it is sent under; by default a new number, after ``prefix`` if there is one.
-            prefix: Distinguishes new ids from those of others.
+        ``key`` is the id that it is sent under; by default a new number, after ``prefix`` if there is one.
         """
         if key is None:
             self._count += 1

@@ -40,10 +40,7 @@ def well_formed_response(message: Message, line: bytes, request_id: Any) -> tupl
     and an id in another notation (``3.0`` for ``3``) is replaced by the request's. Any other malformed response becomes
     an error that describes the fault.
 
-    Args:
-        message: The response.
-        line: The line that it came in.
-        request_id: The id in the client's notation.
+    ``request_id`` is in the client's notation.
     """
     fault = fault_of(message)
     if fault:

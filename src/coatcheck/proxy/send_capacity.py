@@ -24,8 +24,7 @@ _POLL_SECONDS = 0.05
 class SendCapacity:
     """Serializes the preparation of calls with references for an upstream, once it has read the earlier ones.
 
-    Args:
-        unsent: Returns the bytes that the upstream has not read.
+    ``unsent`` returns the bytes that the upstream has not read.
     """
 
     _all: ClassVar["weakref.WeakSet[SendCapacity]"] = weakref.WeakSet()
@@ -39,9 +38,7 @@ class SendCapacity:
     async def run(self, work: Coroutine[Any, Any, None], refuse: Callable[[str], None]) -> None:
         """Run the preparation of a large message when there is capacity.
 
-        Args:
-            work: Prepares and sends the message.
-            refuse: Called with the reason if there was no capacity in time; the work is not started.
+        ``refuse`` is called with the reason if there was no capacity in time; the work is not started.
         """
         try:
             async with self.reserved():

@@ -24,9 +24,7 @@ class ServerResources(ListPrefetch):
 
     Ids are secrets: only addresses that the server listed itself are passed on to it.
 
-    Args:
-        requests: Sends our own requests.
-        may_ask: Whether the lists are requested if the client has not requested them.
+    ``may_ask``: the lists are requested if the client has not requested them.
     """
 
     def __init__(self, requests: OwnRequests, *, may_ask: bool) -> None:

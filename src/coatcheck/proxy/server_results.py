@@ -65,13 +65,7 @@ class ServerResults:
             self._resources.list_again()
 
     async def rewritten(self, request: Pending, message: Message, size: int) -> Message:
-        """Return a response for the client; the same object if nothing changes.
-
-        Args:
-            request: The request that is answered.
-            message: The response.
-            size: Bytes of its line.
-        """
+        """Return a response for the client; the same object if nothing changes."""
         if request.method in object_resources.LISTS:
             await self._resources.learn(request.method, message.get("result"))
             return object_resources.mention_objects(request.method, message, stateless=request.is_stateless)

@@ -80,12 +80,7 @@ class Observation:
     ) -> None:
         """Record that a result was replaced by ``shown`` characters; see ``Observer.tool_result``.
 
-        Args:
-            tool: Its tool.
-            reference: Its reference; ``None`` if it could not be stored.
-            characters: Its size in characters.
-            shown: The size of the preview in characters.
-            server: The server's name from its handshake.
+        ``reference`` is ``None`` if it could not be stored; ``server`` is the name in its handshake.
         """
         if self._savings is not None:
             self._savings.note(server, tool, characters, shown)

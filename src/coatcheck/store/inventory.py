@@ -22,10 +22,6 @@ class HeldObject:
 def inventory(backend: ObjectStoreBackend, namespace: str | None = None) -> Iterator[HeldObject]:
     """Find objects and their metadata, in no order; entries that coatcheck did not store are skipped.
 
-    Args:
-        backend: The backend to search.
-        namespace: The namespace to search; all by default.
-
     Raises:
         ListingUnsupported: The backend cannot list.
         ObjectStoreUnavailable: The backend is unavailable.

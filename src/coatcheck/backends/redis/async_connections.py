@@ -27,9 +27,6 @@ class LoopTimeout:
         timeout = LoopTimeout(0.8)
         with timeout():
             await answer
-
-    Args:
-        seconds: The timeout, in seconds in which the loop keeps up.
     """
 
     __slots__ = ("_due", "_late", "_steps", "_steps_each", "_timer", "_working")
@@ -131,9 +128,6 @@ class Connections:
     It does the same as the package's own client and pool in half the time, without subscriptions, transactions and
     observers. A command whose connection was refused or lost is sent again. The caller ensures that commands can be
     repeated, limits their concurrency, and sets the timeout.
-
-    Args:
-        pool: A pool of the package, which only creates the connections.
     """
 
     def __init__(self, pool: Any) -> None:

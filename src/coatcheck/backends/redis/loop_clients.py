@@ -29,12 +29,7 @@ class LoopClients:
 
     A client is closed by ``aclose`` in its loop, and on its own when the loop ends as ``asyncio.run`` ends it.
 
-    Args:
-        clients: Creates and closes the clients.
-        translator: Translates the errors of the redis package.
-        most: Maximum connections, and thus concurrent operations.
-        timeout: Maximum seconds of an operation.
-        turn_timeout: Maximum seconds of these for waiting for a connection.
+    There are at most ``most`` connections; waiting for one takes at most ``turn_timeout`` of the ``timeout``.
     """
 
     def __init__(

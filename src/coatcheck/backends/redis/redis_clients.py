@@ -25,13 +25,7 @@ SENTINEL_SHARE = 0.25
 
 
 class RedisClients(ABC):
-    """Creates and caches the clients for one address.
-
-    Args:
-        address: Where to connect.
-        options: Keyword arguments of the connection pools.
-        budget: The deadline of synchronous operations.
-    """
+    """Creates and caches the clients for one address."""
 
     def __init__(self, address: RedisAddress, options: dict[str, Any], budget: Budget) -> None:
         self.address = address

@@ -187,11 +187,7 @@ class ChunkedDecoder:
     def _take_batch(self, items: Any, mark: bytes, ends: int, size: int) -> bool:
         """Decode as many members as end within ``size`` bytes; return ``False`` if the guesses at an end were wrong.
 
-        Args:
-            items: Receives the members.
-            mark: The separator of members.
-            ends: The length of its part that belongs to the previous member.
-            size: Bytes to scan.
+        ``mark`` separates members; its first ``ends`` bytes belong to the previous one.
         """
         begins = len(mark) - len(mark[ends:].lstrip(b", \t\r\n")) - ends
         cut = min(self._at + size, len(self._text))

@@ -25,11 +25,7 @@ def is_small(
     one level to the next. It is not called with objects of other classes, since it would follow all their references,
     nor with a container before its length is known.
 
-    Args:
-        value: Any value.
-        most: Maximum number of parts.
-        characters: Maximum characters of its strings.
-        with_keys: Whether keys are counted as strings.
+    ``most`` bounds the parts, ``characters`` the strings; ``with_keys``: keys count as strings.
 
     Raises:
         TypeError: ``with_keys`` is set and a key is not a string.
@@ -89,9 +85,6 @@ class BatchCounter:
     It follows references faster than Python code, but counts keys too, ignores the length of strings, and follows
     instances into their class. If it finds too many, the parts are counted one by one, and after a few such batches
     always.
-
-    Args:
-        most: Maximum parts of a batch.
     """
 
     def __init__(self, most: int) -> None:
@@ -101,9 +94,7 @@ class BatchCounter:
     def parts(self, batch: Any, *, closely: bool) -> int | None:
         """Return the number of parts; ``None`` if there are more than ``most``.
 
-        Args:
-            batch: A list or dict.
-            closely: Whether to count them one by one in any case, with the length of strings.
+        ``closely``: count them one by one in any case, with the length of strings.
         """
         if closely or self._doubts >= _MOST_DOUBTS:
             return parts_of(batch, self._most)

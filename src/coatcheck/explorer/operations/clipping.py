@@ -38,10 +38,7 @@ _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 class Page:
     """Lines that fit into a limit together with a final remark.
 
-    Args:
-        limit: Maximum characters of the finished text.
-        head: First line; cut if need be.
-        reserve: Characters kept free for the remark.
+    ``reserve`` characters are kept free for the remark; ``head`` is cut if need be.
     """
 
     def __init__(self, limit: int, head: str, reserve: int = 200) -> None:

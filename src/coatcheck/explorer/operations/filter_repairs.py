@@ -208,12 +208,7 @@ _ASSIGNS = re.compile(r"\b(?:select|if|any|all)\b[^|]{0,200}?[\w\])\"]\s*=(?!=)\
 
 
 def repair(program: str, compiles: Callable[[str], bool]) -> str:
-    """Return the filter that was probably meant; ``""`` if none is found that compiles.
-
-    Args:
-        program: The filter that does not compile.
-        compiles: Whether a filter does.
-    """
+    """Return the filter that was probably meant; ``""`` if none is found that compiles."""
     if len(program) > MOST_CHARACTERS:
         return ""
     sql = _from_sql(program)
@@ -275,13 +270,7 @@ def _closed(plain: str) -> str:
 
 
 def with_quoted_keys(program: str, names: Iterable[str], compiles: Callable[[str], bool]) -> str:
-    """Return the filter with the keys in brackets that need them; ``""`` if none is found that compiles.
-
-    Args:
-        program: The filter that does not compile.
-        names: Keys of the object.
-        compiles: Whether a filter does.
-    """
+    """Return the filter with the keys in brackets that need them; ``""`` if none is found that compiles."""
     if len(program) > MOST_CHARACTERS:
         return ""
     changed = program
@@ -300,10 +289,7 @@ def with_quoted_keys(program: str, names: Iterable[str], compiles: Callable[[str
 def without_name(program: str, value: Any, compiles: Callable[[str], bool]) -> str:
     """Return a filter that begins with a name, as ``items[0]``, as one of the value; ``""`` if it fits none.
 
-    Args:
-        program: The filter that does not compile.
-        value: What it is applied to: a list has no name, and a key of an object has a dot before it.
-        compiles: Whether a filter does.
+    A list has no name, and a key of an object has a dot before it.
     """
     found = _NAMED.fullmatch(program) if len(program) <= MOST_CHARACTERS else None
     if found is None:

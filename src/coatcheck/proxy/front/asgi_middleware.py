@@ -49,11 +49,7 @@ _LISTEN = b"subscriptions/listen"
 
 
 class LoopbackHosts:
-    """Refuses requests whose Host header does not name this machine, against DNS rebinding.
-
-    Args:
-        application: Handles all other requests.
-    """
+    """Refuses requests whose Host header does not name this machine, against DNS rebinding."""
 
     def __init__(self, application: ASGIApp) -> None:
         self._application = application
@@ -73,9 +69,6 @@ class BufferedBodies:
     """Reads the whole body of each request before the application gets it, in one event.
 
     Refuses an oversized body; drops the request of a client that disconnects.
-
-    Args:
-        application: Handles the requests.
     """
 
     def __init__(self, application: ASGIApp) -> None:
@@ -188,10 +181,6 @@ class PostOnly:
     """An ASGI application that accepts only POST at one path.
 
     The SDK would hold open a stream for each client that requests one, although no message could be sent on it.
-
-    Args:
-        application: Handles all other requests.
-        path: The path.
     """
 
     def __init__(self, application: ASGIApp, path: str) -> None:
@@ -212,9 +201,6 @@ class DrainingApplication:
 
     Listening streams are the responses to ``GET`` and to subscriptions. They are closed once nothing else is in flight,
     because they may carry the responses to calls.
-
-    Args:
-        application: Handles the requests.
     """
 
     def __init__(self, application: ASGIApp) -> None:

@@ -66,13 +66,7 @@ _OF_NO_REQUEST = frozenset(
 class Session:
     """A client's session, with its own upstream, which starts with the client's first message.
 
-    Args:
-        transport: The SDK's side; not connected yet.
-        events: The recent events, for resumption.
-        make_connection: Returns the connection to the upstream.
-        interceptor: Rewrites lists, arguments and results.
-        scopes: Determines the namespace.
-        caller: The owner of the session.
+    ``transport`` is the SDK's side, not connected yet; ``events`` are the recent ones, for resumption.
     """
 
     def __init__(

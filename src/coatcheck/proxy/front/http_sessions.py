@@ -49,12 +49,7 @@ class _SessionOwner(NamedTuple):
 class Sessions:
     """All sessions of one server.
 
-    Args:
-        make_connection: Returns a new connection to the upstream.
-        interceptor: Rewrites lists, arguments and results.
-        scopes: Determines the namespace.
-        security: The accepted Host and Origin headers.
-        most_of_one: Maximum open sessions of one caller; 0 for the maximum of all callers together.
+    A caller has at most ``most_of_one`` open sessions; 0 for the maximum of all callers together.
     """
 
     def __init__(

@@ -41,10 +41,6 @@ class LegacySharedConnection(SharedConnection):
     """A connection that requests of a 2025 revision share; each upstream is initialized once, by us.
 
     We announce no client capabilities, because no client could answer the upstream's requests.
-
-    Args:
-        make_connection: Returns a new connection to the upstream.
-        version: The requested revision.
     """
 
     def __init__(self, make_connection: Callable[[], UpstreamConnection], version: str) -> None:
@@ -112,15 +108,7 @@ class LegacySharedConnection(SharedConnection):
 
 
 class LegacyRequests(SessionlessRequests):
-    """Answers requests of the 2025 revisions, each on its own.
-
-    Args:
-        make_connection: Returns a new connection to the upstream; called once for each revision that clients speak.
-        interceptor: Rewrites lists, arguments and results.
-        scopes: Determines the namespace.
-        security: The accepted Host and Origin headers.
-        loopback: Whether only this machine can connect.
-    """
+    """Answers requests of the 2025 revisions, each on its own."""
 
     # Clients of these revisions treat an HTTP status as a transport error: 404 would end a session.
     own_statuses: Mapping[int, int] = {PARSE_ERROR: 400, INVALID_REQUEST: 400}

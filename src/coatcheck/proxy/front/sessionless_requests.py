@@ -68,11 +68,7 @@ class LongCall(dict[str, Any]):
 class SessionlessRequests(ABC):
     """Answers requests without a session; subclasses implement the protocol revisions.
 
-    Args:
-        interceptor: Rewrites lists, arguments and results.
-        scopes: Determines the namespace.
-        security: The accepted Host and Origin headers.
-        loopback: Whether only this machine can connect.
+    ``security`` are the accepted Host and Origin headers; ``loopback``: only this machine can connect.
     """
 
     statuses: Mapping[int, int] = MappingProxyType({})

@@ -58,9 +58,7 @@ CAPACITY_TIMEOUT = 20.0
 class RequestStream:
     """One client request's use of the shared connection.
 
-    Args:
-        shared: The upstream.
-        take: Called with the lines that concern the request.
+    ``take`` is called with the lines that concern the request.
     """
 
     def __init__(self, shared: "SharedConnection", take: Callable[[bytes], None]) -> None:
@@ -77,11 +75,7 @@ class RequestStream:
 
 
 class SharedConnection:
-    """A connection that many requests share. It opens at the first one, and again after the loss of the upstream.
-
-    Args:
-        make_connection: Returns a new connection to the upstream.
-    """
+    """A connection that many requests share. It opens at the first one, and again after the loss of the upstream."""
 
     def __init__(self, make_connection: Callable[[], UpstreamConnection]) -> None:
         self._make_connection = make_connection

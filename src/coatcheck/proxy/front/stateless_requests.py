@@ -26,15 +26,7 @@ from coatcheck.store.tenancy import Tenancy
 
 
 class StatelessRequests(SessionlessRequests):
-    """Answers requests of 2026-07-28.
-
-    Args:
-        shared: The upstream.
-        interceptor: Rewrites lists, arguments and results.
-        scopes: Determines the namespace.
-        security: The accepted Host and Origin headers.
-        loopback: Whether only this machine can connect.
-    """
+    """Answers requests of 2026-07-28."""
 
     statuses = own_statuses = ERROR_CODE_HTTP_STATUS
 

@@ -68,9 +68,6 @@ HANDSHAKE_WAIT = 15.0
 class Gateway:
     """Several servers as one upstream.
 
-    Args:
-        targets: The servers by their names in the file.
-
     Raises:
         SettingsError: Two servers have indistinguishable names.
     """

@@ -125,11 +125,6 @@ SendRequest = Callable[[Upstream, Message, Any], Awaitable[dict[str, Any]]]
 async def merged_list(message: Message, upstreams: Sequence[Upstream], send_request: SendRequest) -> dict[str, Any]:
     """Answer a list request with the entries of all upstreams on one page.
 
-    Args:
-        message: The client's request.
-        upstreams: The running upstreams.
-        send_request: Sends a request to one of them.
-
     Raises:
         RefusedError: No upstream has tasks.
     """

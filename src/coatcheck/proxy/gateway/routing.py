@@ -43,12 +43,7 @@ def no_server_named(message: Message) -> RefusedError:
 
 
 class Routes:
-    """The servers by the prefixes of names and addresses.
-
-    Args:
-        upstreams: By name.
-        schemes: The servers by the prefix of addresses.
-    """
+    """The servers by the prefixes of names and addresses."""
 
     def __init__(self, upstreams: Mapping[str, Upstream], schemes: Mapping[str, Upstream]) -> None:
         self._upstreams = upstreams

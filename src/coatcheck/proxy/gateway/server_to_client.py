@@ -17,8 +17,7 @@ MAX_REMEMBERED = 1_000
 class ServerRequests:
     """The pending requests of servers to the client.
 
-    Args:
-        to_client: Called with lines for the client, and the client's request that they belong to, if any.
+    ``to_client`` gets lines for the client, and the client's request that they belong to, if any.
     """
 
     def __init__(self, to_client: Callable[[bytes, Id | None], None]) -> None:

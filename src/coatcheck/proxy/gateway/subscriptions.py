@@ -23,10 +23,7 @@ _URIS = "resourceSubscriptions"
 class Subscriptions:
     """The client's open subscriptions.
 
-    Args:
-        running: Returns the running servers.
-        schemes: The servers by the prefix of their resources' addresses.
-        tell: Sends a notification for one of the client's requests.
+    ``tell`` sends a notification for one of the client's requests.
     """
 
     def __init__(

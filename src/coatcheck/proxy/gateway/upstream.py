@@ -81,10 +81,7 @@ class UpstreamListener(Protocol):
 class Upstream:
     """One server.
 
-    Args:
-        name: Its plain name.
-        make_connection: Returns a new connection to it.
-        owner: Receives the requests and notifications of the server.
+    ``owner`` receives the requests and notifications of the server.
 
     Attributes:
         tools: The names of its tools in the last list; ``None`` before the first.
@@ -251,10 +248,7 @@ class Upstream:
     async def pass_on(self, request: Message, params: Any, *, unparsed: bool = False) -> UpstreamResponse:
         """Forward a client's request with other parameters; if this task is cancelled, the request is cancelled too.
 
-        Args:
-            request: The client's request, or a `PartialCall`.
-            params: The new parameters; ``None`` for none.
-            unparsed: A long response may stay unparsed where nothing in it is renamed.
+        ``unparsed``: a long response may stay unparsed where nothing in it is renamed.
 
         Raises:
             UpstreamError: The server is down, or is lost before it has answered.

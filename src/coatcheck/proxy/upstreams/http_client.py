@@ -69,12 +69,7 @@ class Flow:
 class HttpConnection:
     """The common part of connections to a URL.
 
-    Args:
-        url: The server's address.
-        name: The address without secrets.
-        headers: Headers of every request.
-        ca_file: Certificates to trust instead of the default ones.
-        auth: Signs requests.
+    ``name`` is the address without secrets; ``ca_file`` has certificates to trust instead of the default ones.
     """
 
     is_gateway = unparsed = False

@@ -16,11 +16,7 @@ _PAGE = """<!doctype html><meta charset="utf-8"><title>coatcheck</title>
 
 
 class LoopbackRedirect:
-    """A server on 127.0.0.1 that waits for one redirect.
-
-    Args:
-        port: The port; 0 for any free port.
-    """
+    """A server on 127.0.0.1 that waits for one redirect."""
 
     def __init__(self, port: int = 0) -> None:
         self._port = port

@@ -140,9 +140,7 @@ class OAuth(httpx2.Auth):
     async def renew(self, tried: str | None, response: httpx2.Response | None) -> None:
         """Refresh the token, or sign in, unless another process has done so.
 
-        Args:
-            tried: The token that the server refused.
-            response: The server's refusal; ``None``: refresh only.
+        ``tried`` is the token that the server refused with ``response``; without a response it is only refreshed.
 
         Raises:
             UpstreamError: No token was obtained.

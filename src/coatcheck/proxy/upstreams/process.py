@@ -122,10 +122,7 @@ def write_to_stderr(data: bytes) -> None:
 def write_or_drop(descriptor: int, data: bytes, seconds: float = 0.0) -> bool:
     """Write to a descriptor whose reader may have stopped reading; return whether everything was written.
 
-    Args:
-        descriptor: The file descriptor. It stays in blocking mode, because other programs share it.
-        data: The bytes.
-        seconds: Maximum wait for the reader.
+    It stays in blocking mode, because other programs share it.
     """
     with suppress(OSError):
         while data:
@@ -158,11 +155,6 @@ def start_server(
     command: Sequence[str], *, environment: Mapping[str, str] | None = None, folder: str | None = None
 ) -> ServerProcess:
     """Start an MCP server over stdio.
-
-    Args:
-        command: The program and its arguments.
-        environment: Additional environment variables.
-        folder: Its working directory; ours by default.
 
     Raises:
         UpstreamError: The command is empty, does not exist or is not executable.

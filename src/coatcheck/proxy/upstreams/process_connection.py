@@ -28,12 +28,7 @@ STDERR_GRACE = 0.5
 class ProcessConnection:
     """A connection to a child process over its stdin and stdout.
 
-    Args:
-        command: The program and its arguments.
-        environment: Additional environment variables.
-        folder: Its working directory.
-        started: The process, if it was started already.
-        verbose: Whether to copy output on its stdout that is not a message to stderr.
+    ``verbose``: output on its stdout that is not a message is copied to stderr.
     """
 
     sends_separately = is_gateway = unparsed = False

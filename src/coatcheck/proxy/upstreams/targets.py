@@ -80,10 +80,7 @@ def make_connection(
 ) -> UpstreamConnection:
     """Create a connection to a server; nothing is started or connected yet.
 
-    Args:
-        target: The server.
-        started: The process of a command, if it was started already.
-        verbose: Whether to copy output on a process's stdout that is not a message to stderr.
+    ``started`` is its process, if it was started already.
     """
     if isinstance(target, CommandTarget):
         return ProcessConnection(

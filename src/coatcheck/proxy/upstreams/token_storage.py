@@ -52,11 +52,7 @@ class SignIn:
 
 
 class TokenStorage:
-    """Stores each sign-in in a file with mode 0600; the secrets are in the keyring if there is one.
-
-    Args:
-        folder: The folder; created at first use.
-    """
+    """Stores each sign-in in a file with mode 0600; the secrets are in the keyring if there is one."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -24,13 +24,6 @@ class ClientPool:
 
     Clients have no connections of their own, so a client that is dropped during a call completes the call. The
     connection pool is created at the first call; after `aclose` the next call creates another one.
-
-    Args:
-        settings: The URL of the platform and the timeouts.
-        retries: The retry policy.
-        max_clients: Maximum number of clients.
-        idle_seconds: Seconds after which an unused client is dropped.
-        clock: The monotonic clock, in seconds.
     """
 
     def __init__(

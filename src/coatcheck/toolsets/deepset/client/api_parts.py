@@ -50,11 +50,8 @@ class Api:
     async def _page(self, model: type[Model], cursor_field: str | None, *path: str, **query: Any) -> Page[Model]:
         """Return a page of a list; the next cursor is a field of the last item, unchanged.
 
-        Args:
-            model: The items' model.
-            cursor_field: Which field of an item is its cursor; ``None`` for a list that does not page.
-            path: Path of the list, whose answer is ``{"data": […], "has_more": …, "total": …}`` or the bare list.
-            query: The query string.
+        ``cursor_field`` is ``None`` for a list that does not page. The answer is the bare list, or
+        ``{"data": […], "has_more": …, "total": …}``.
         """
         answer = await self.connection.get(*path, query=query)
         given = {"data": answer} if isinstance(answer, list) else answer

@@ -106,12 +106,7 @@ def error_for(
 ) -> DeepsetError:
     """Create the error for a response.
 
-    Args:
-        status: The HTTP status, 300 or more.
-        body: The body: parsed JSON, or a text.
-        method: The HTTP method.
-        path: The path below the API's base URL.
-        retry_after: Seconds, from the header ``Retry-After``.
+    ``body`` is parsed JSON, or a text; ``retry_after`` are the seconds of the header ``Retry-After``.
     """
     message, details = _message_and_details(body)
     return _kind(status)(

@@ -96,11 +96,7 @@ def number(request: Request, name: str, default: int, most: int = MAX_LIMIT) -> 
 def page(request: Request, items: Sequence[Mapping[str, Any]], field: str | None, cursor: str = "after") -> Any:
     """Return the requested page of a list.
 
-    Args:
-        request: Its query string has ``limit``, and the cursor.
-        items: The whole list, in order.
-        field: The field of an item that is its cursor; ``None`` for a list that does not page.
-        cursor: The name under which the cursor comes back.
+    ``field`` is the field of an item that is its cursor, ``None`` for a list that does not page.
 
     Raises:
         ApiFault: A limit or a cursor that does not fit.

@@ -44,11 +44,7 @@ def deepset_tool(
 ) -> Callable[[Tool], Tool]:
     """Register a tool that needs the client; its results are kept, and its errors say what to do next.
 
-    Args:
-        hints: MCP's hints.
-        where: The tools that list valid names, for those that do not exist.
-        takes_references: Whether its arguments may be references.
-        shows_yaml: Whether its result has a configuration, so that the preview is short.
+    ``where`` names tools that list valid names; ``shows_yaml``: its result is a configuration, whose preview is short.
     """
 
     def register(function: Tool) -> Tool:

@@ -35,9 +35,7 @@ class ToolFailed(CoatcheckError):
 def advised(where: str = "", *, writes: bool = False) -> Callable[[AsyncTool[Result]], AsyncTool[Result]]:
     """Add to the errors of a tool what to do next.
 
-    Args:
-        where: The tools that list valid names, for those that do not exist.
-        writes: Whether it changes something, so that a call without a response may have been processed.
+    ``where`` names the tools that list valid names; ``writes``: a call without a response may have changed something.
     """
 
     def decorate(tool: AsyncTool[Result]) -> AsyncTool[Result]:
@@ -54,13 +52,7 @@ def advised(where: str = "", *, writes: bool = False) -> Callable[[AsyncTool[Res
 
 
 def advice(error: DeepsetError, where: str = "", *, writes: bool = False) -> str:
-    """Return the advice for an error.
-
-    Args:
-        error: The error.
-        where: The tools that list valid names.
-        writes: Whether the call changes something.
-    """
+    """Return the advice for an error."""
     if isinstance(error, NotAuthorized):
         if error.status == _FORBIDDEN:
             return "The API key may not do this: choose something that it may see, or ask the user for another key."
