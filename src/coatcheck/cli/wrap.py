@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(rich_markup_mode=None)
 
-UPSTREAM = "Server to wrap"
+_upstream_option = partial(typer.Option, rich_help_panel="Server to wrap")
 
 
 @app.command(cls=SettingsCommand, context_settings={"allow_interspersed_args": False})
@@ -36,54 +36,42 @@ def wrap(
     ] = None,
     env: Annotated[
         list[str] | None,
-        typer.Option(
+        _upstream_option(
             metavar="NAME=VALUE",
             help="Environment variable of the command: NAME=VALUE, or NAME to pass on your own. Repeatable.",
-            rich_help_panel=UPSTREAM,
         ),
     ] = None,
-    cwd: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Working directory of the command.", rich_help_panel=UPSTREAM)
-    ] = None,
-    url: Annotated[
-        str | None, typer.Option(metavar="URL", help="Wrap the server at this URL.", rich_help_panel=UPSTREAM)
-    ] = None,
-    sse: Annotated[
-        bool, typer.Option("--sse", help="The URL uses the older HTTP+SSE transport.", rich_help_panel=UPSTREAM)
-    ] = False,
+    cwd: Annotated[Path | None, _upstream_option(metavar="FOLDER", help="Working directory of the command.")] = None,
+    url: Annotated[str | None, _upstream_option(metavar="URL", help="Wrap the server at this URL.")] = None,
+    sse: Annotated[bool, _upstream_option("--sse", help="The URL uses the older HTTP+SSE transport.")] = False,
     header: Annotated[
         list[str] | None,
-        typer.Option(
+        _upstream_option(
             metavar="'NAME: VALUE'",
             help="HTTP header to send to the URL, such as 'X-Api-Key: $MY_KEY'. Repeatable.",
-            rich_help_panel=UPSTREAM,
         ),
     ] = None,
     token_variable: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME", help="Environment variable that holds a bearer token for the URL.", rich_help_panel=UPSTREAM
-        ),
+        _upstream_option(metavar="NAME", help="Environment variable that holds a bearer token for the URL."),
     ] = None,
     ca_file: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Certificates to trust for the URL (PEM).", rich_help_panel=UPSTREAM),
+        _upstream_option(metavar="FILE", help="Certificates to trust for the URL (PEM)."),
     ] = None,
     oauth: Annotated[
         bool | None,
-        typer.Option(
+        _upstream_option(
             "--oauth/--no-oauth",
             help="Sign in to the URL in the browser. The default over stdio, if the server offers it.",
-            rich_help_panel=UPSTREAM,
             show_default=False,
         ),
     ] = None,
     servers: Annotated[
         list[Path] | None,
-        typer.Option(
+        _upstream_option(
             metavar="FILE",
             help="File with servers to wrap together, in the format of MCP clients: JSON with mcpServers. Repeatable.",
-            rich_help_panel=UPSTREAM,
         ),
     ] = None,
     resource_links: Annotated[

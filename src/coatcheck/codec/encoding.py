@@ -164,14 +164,12 @@ def encode(value: Any) -> Encoded:
         if encoded is not None:
             return encoded
     if isinstance(value, ToolResult):
-        return _encode_result(value.result)
-    payload, careful = _dump_in_chunks(value) if _is_long(value) else try_dump(value)
-    return describe_payload(value, payload, careful=careful)
-
-
-def _is_long(value: Any) -> bool:
+        encoded_result, careful = try_dump(value.result)
+        return describe_result(value.result, encoded_result, careful=careful)
     # Not a dict: dividing one into chunks costs as much as it saves.
-    return type(value) in {list, tuple} and len(value) >= LONG_VALUE
+    is_long = type(value) in {list, tuple} and len(value) >= LONG_VALUE
+    payload, careful = _dump_in_chunks(value) if is_long else try_dump(value)
+    return describe_payload(value, payload, careful=careful)
 
 
 def _dump_in_chunks(items: list[Any] | tuple[Any, ...]) -> tuple[bytes | PayloadBuffer, bool]:
@@ -188,11 +186,6 @@ def _dump_in_chunks(items: list[Any] | tuple[Any, ...]) -> tuple[bytes | Payload
         return encode_fallback(items), True
     buffer.write(b"]")
     return buffer, False
-
-
-def _encode_result(result: dict[str, Any]) -> Encoded:
-    payload, careful = try_dump(result)
-    return describe_result(result, payload, careful=careful)
 
 
 def describe_result(result: dict[str, Any], payload: bytes | PayloadBuffer, *, careful: bool) -> Encoded:

@@ -115,7 +115,8 @@ def _plain(value: Any, depth: int, inside: set[int]) -> Any:
     if isinstance(value, enum.Enum):
         return _plain(value.value, depth, inside)
     if isinstance(value, str):
-        return _text(value)
+        text = str.__str__(value)
+        return text if is_utf8(text) else orjson.Fragment(json.dumps(text))
     if isinstance(value, int):
         return int(value) if _INT64_MIN <= value <= _UINT64_MAX else orjson.Fragment(digits_of(value))
     if isinstance(value, float):
@@ -178,11 +179,6 @@ def _key(key: Any) -> str:
     if isinstance(key, os.PathLike):
         return str(key)
     return _bounded_repr(key)
-
-
-def _text(value: str) -> Any:
-    text = str.__str__(value)
-    return text if is_utf8(text) else orjson.Fragment(json.dumps(text))
 
 
 def is_utf8(text: str) -> bool:

@@ -37,16 +37,16 @@ def write_listing(summaries: list[ObjectSummary], now: float, limit: int) -> str
         available -= len(longer) - len(line)
         written.append(longer if available >= 0 else line)
     if len(lines) < len(summaries):
-        written.append(_omission_note(len(summaries) - len(lines)))
+        left = len(summaries) - len(lines)
+        written.append(f"… {counted(left, 'older object')} {'is' if left == 1 else 'are'} left out.")
     return "\n".join(written)
 
 
 def _about(summary: ObjectSummary) -> str:
     metadata = summary.metadata
     if metadata.about is not None:
-        return one_line(
-            metadata.about, MAX_ABOUT_CHARACTERS
-        )  # other writers to the store may have stored anything there
+        # Other writers to the store may have stored anything there.
+        return one_line(metadata.about, MAX_ABOUT_CHARACTERS)
     form = name_format(codec.start_of_text(metadata, summary.start)) if metadata.type == "string" else ""
     what = kind_and_length(metadata.type, metadata.length)
     return f"{what} ({form})" if form else what
@@ -56,10 +56,6 @@ def _after(summary: ObjectSummary, now: float) -> str:
     metadata = summary.metadata
     tool = f", from {quoted_name(metadata.tool, LONGEST_TOOL)}" if metadata.tool else ""
     return f", {metadata.size:,} bytes{tool}, {ago(max(now - metadata.created, 0))}"
-
-
-def _omission_note(count: int) -> str:
-    return f"… {counted(count, 'older object')} {'is' if count == 1 else 'are'} left out."
 
 
 def ago(seconds: float) -> str:

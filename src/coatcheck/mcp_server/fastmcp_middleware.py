@@ -146,7 +146,7 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
         listed = []
         for tool in tools:
             if self._is_plain(tool):
-                listed.append(_shortened(tool))
+                listed.append(tool.model_copy(update={"parameters": short_schema(tool.parameters)}))
                 continue
             interceptor.learn([_described(tool)])
             widened = await _widened(tool, legacy=legacy)
@@ -287,10 +287,6 @@ def _scope() -> Caller:
     except RuntimeError:
         return Caller(CallerKind.LOCAL)
     return Caller(CallerKind.ANONYMOUS)
-
-
-def _shortened(tool: Tool) -> Tool:
-    return tool.model_copy(update={"parameters": short_schema(tool.parameters)})
 
 
 async def _widened(tool: Tool, *, legacy: bool) -> Tool:

@@ -36,11 +36,8 @@ def without_mentions(
 def _shorter(text: str, names: re.Pattern[str]) -> str:
     if not names.search(text):
         return text
-    return "\n\n".join(filter(None, (_paragraph(each, names) for each in text.split("\n\n"))))
-
-
-def _paragraph(text: str, names: re.Pattern[str]) -> str:
-    return " ".join(filter(None, (_sentence(each, names) for each in _END_OF_SENTENCE.split(text))))
+    paragraphs = [[_sentence(each, names) for each in _END_OF_SENTENCE.split(part)] for part in text.split("\n\n")]
+    return "\n\n".join(filter(None, (" ".join(filter(None, sentences)) for sentences in paragraphs)))
 
 
 def _sentence(text: str, names: re.Pattern[str]) -> str:

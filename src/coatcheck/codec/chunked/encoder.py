@@ -73,7 +73,11 @@ class ChunkedEncoder:
             yield from self._text(value)
         elif kind is Spliced:
             yield value.json
-        elif kind not in _SLICED or self._ends_here(value, depth, inside) or self._is_light(value):
+        elif (
+            kind not in _SLICED
+            or self._ends_here(value, depth, inside)
+            or parts_of(value, self._most_parts) is not None
+        ):
             yield self._dump(value, depth, inside)
         else:
             yield from self._members(value, depth, inside | {id(value)})
@@ -113,9 +117,6 @@ class ChunkedEncoder:
                     start += 1
                 comma = b","
         yield b"}" if keyed else b"]"
-
-    def _is_light(self, value: Any) -> bool:
-        return parts_of(value, self._most_parts) is not None
 
     def _blocks(self, value: Any, *, keyed: bool) -> Iterator[Any]:
         """Return the sequences of members to divide: a list itself, or lists of a dict's pairs."""

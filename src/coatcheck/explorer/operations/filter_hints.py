@@ -104,8 +104,7 @@ def _hint_for_items(name: str, value: Any) -> str:
     found = f" This is a list of {counted(len(value), 'item')}"
     if name in first:
         return f"{found}: write map({step if step[0] == '.' else f'.{step}'})."
-    keys = ", ".join(quoted_name(str(key)[:MOST_CHARACTERS]) for key in islice(first, MOST_KEYS))
-    return f"{found} with the keys {keys}: leave out {step}, or begin with .[]."
+    return f"{found} with the keys {_some(first)}: leave out {step}, or begin with .[]."
 
 
 def misplaced_key(program: str, value: Any) -> str:

@@ -228,7 +228,8 @@ def repair(program: str, compiles: Callable[[str], bool]) -> str:
 
 def _versions(program: str) -> Iterator[str]:
     """Yield the filter after each change."""
-    meant = _without_shell(program)
+    inside = _SHELL.fullmatch(program)
+    meant = program if inside is None else inside["inside"].strip()
     for pattern, instead in _IN_STRINGS:
         meant = pattern.sub(instead, meant)
     if meant != program:

@@ -104,7 +104,8 @@ def _words(program: str) -> list[str]:
         position = token.end()
         kind, text = token.lastgroup, token.group()
         if kind == "name":
-            if text.startswith("$") or not _is_key(program, position, inside):
+            is_key = inside and inside[-1] == "{" and _SEPARATOR_AHEAD.match(program, position)
+            if text.startswith("$") or not is_key:
                 words.append(re.sub(r"\s", "", text))
         elif kind == "operator":
             if before in _OPERANDS and text not in _EXACT_OPERATORS:
@@ -116,10 +117,6 @@ def _words(program: str) -> list[str]:
         if kind not in {"space", "comment"}:
             before = "field" if text in {".", ".."} else kind
     return words
-
-
-def _is_key(program: str, position: int, inside: list[str]) -> bool:
-    return bool(inside and inside[-1] == "{" and _SEPARATOR_AHEAD.match(program, position))
 
 
 def _refuse_continued_comment(text: str) -> None:
@@ -185,7 +182,7 @@ def narrow(program: str, value: Any) -> tuple[str, Any]:
     """
     rest = program
     for step, behind in _steps(program):
-        if value is None or not _is_plain(step, value):
+        if value is None or not isinstance(value, dict if isinstance(step, str) else list):
             break
         value = _look_up(step, value)
         rest = behind
@@ -226,10 +223,6 @@ def _of(step: re.Match[str]) -> str | int | slice:
     return slice(*(int(bound) if bound else None for bound in (step["start"], step["stop"])))
 
 
-def _is_plain(step: str | int | slice, value: Any) -> bool:
-    return isinstance(value, dict) if isinstance(step, str) else isinstance(value, list)
-
-
 def _look_up(step: str | int | slice, value: Any) -> Any:
     if isinstance(step, str):
         return value.get(step)
@@ -267,7 +260,8 @@ def may_round(program: str, source: str) -> bool:
         return True
     found = [each for each in _LONG_MEMBER.finditer(source) if int(each["digits"]) > EXACT_INTEGER]
     fields = {each["field"] for each in found}
-    if not found or None in fields or any(_names(program, field) for field in fields if field):
+    named = [field for field in fields if field and re.search(rf"(?<!\w){re.escape(field)}(?!\w)", program)]
+    if not found or None in fields or named:
         return bool(found)
     if any(part in program for part in ("\\(", "$", "entries")):
         return True
@@ -276,7 +270,3 @@ def may_round(program: str, source: str) -> bool:
     if any(re.search(rf'"{name}"\s*:\s*[\[{{]', source) for name in used):
         return True
     return uses_arithmetic(_OF_FIELDS.sub("0", plain))
-
-
-def _names(program: str, field: str) -> bool:
-    return re.search(rf"(?<!\w){re.escape(field)}(?!\w)", program) is not None

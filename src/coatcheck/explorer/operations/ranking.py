@@ -53,12 +53,13 @@ def rank(document: Document, args: dict[str, Any]) -> Answer:
         head += f" (Only the first {MOST_CHARACTERS:,} characters were looked at.)"
     page = Page(args["limit"], head)
     lines = (f"{where}: {one_line(text)[:SNIPPET_CHARACTERS]}" for where, text in found)
-    text = fill(page, lines, lambda shown: _omission_note(total - start - shown, start + shown))
+
+    def omission_note(shown: int) -> str:
+        following = start + shown
+        return f"{ELLIPSIS} {total - following:,} more: continue with start={following}." if following < total else ""
+
+    text = fill(page, lines, omission_note)
     return Answer(text, facts={"matches": total, "shown": page.count})
-
-
-def _omission_note(left: int, start: int) -> str:
-    return f"{ELLIPSIS} {left:,} more: continue with start={start}." if left > 0 else ""
 
 
 def _index(database: sqlite3.Connection, value: Any) -> bool:

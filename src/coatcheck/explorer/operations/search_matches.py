@@ -173,7 +173,7 @@ class _Search:
         return self._rows
 
     def _found(self, link: Link, member: Any) -> None:
-        place = next((entry for entry in reversed(self._pending) if _is_in_a_list(entry[0])), None)
+        place = next((entry for entry in reversed(self._pending) if entry[0] and isinstance(entry[0][1], int)), None)
         if place is not None and place[2] is self._row:
             return  # its row is already counted and shown
         row = ""
@@ -184,10 +184,6 @@ class _Search:
                 self._rows += 1
         if self._hits.count_match():
             self._hits.lines.append(f"{path_of(link)}: {row or scalar_json(member, WHOLE_LINE_CHARACTERS)}")
-
-
-def _is_in_a_list(link: Link) -> bool:
-    return link is not None and isinstance(link[1], int)
 
 
 _QUICK = 10**18

@@ -47,7 +47,9 @@ def columns_beside(value: Any, place: Path) -> Columns | None:
             continue
         are_objects = all(isinstance(column, dict) and isinstance(column.get("name"), str) for column in columns)
         names = [column["name"] for column in columns] if are_objects else list(columns)
-        if all(isinstance(name, str) for name in names) and _fit(rows, len(names)):
+        judged = [*islice(rows, JUDGED), rows[-1]]
+        are_rows = all(isinstance(row, (list, tuple)) and len(row) == len(names) for row in judged)
+        if are_rows and all(isinstance(name, str) for name in names):
             return Columns(key, names, [_kind(column) for column in columns], are_objects, rows)
     return None
 
@@ -79,10 +81,6 @@ def has_header_row(rows: Any) -> bool:
     if len(set(names)) < len(names) or not all(isinstance(row, (list, tuple)) for row in below):
         return False
     return not any(len(row) > len(names) or any(map(str.__eq__, names, map(str, row))) for row in below)
-
-
-def _fit(rows: Sequence[Any], width: int) -> bool:
-    return all(isinstance(row, (list, tuple)) and len(row) == width for row in [*islice(rows, JUDGED), rows[-1]])
 
 
 def _kind(column: Any) -> str:

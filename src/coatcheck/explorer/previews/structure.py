@@ -10,7 +10,7 @@ from coatcheck.explorer.previews.content_blocks import block_line, is_envelope
 from coatcheck.explorer.previews.main_part import KEY, RUN, Main, find_main, label_of
 from coatcheck.explorer.previews.one_line_descriptions import title
 from coatcheck.explorer.previews.preview_limit import PreviewBudget
-from coatcheck.explorer.previews.samples import Cuts, Sample, render_whole, sample
+from coatcheck.explorer.previews.samples import Cuts, render_whole, sample
 from coatcheck.explorer.previews.shape import SAMPLED, Shape, describe
 from coatcheck.explorer.previews.shape_text import shape_text
 from coatcheck.explorer.previews.suggestions import suggestions
@@ -148,7 +148,7 @@ def _member_samples(main: Main, place: Path, available: int, shown: Shown) -> No
             found = sample(member, min(each - len(label) - 3, LAST), in_short=True)
         else:
             found = sample(member, each - len(label) - 3, form=form)
-        if found is not None and len(members) > 1 and _loses_keys(member, found):
+        if found is not None and len(members) > 1 and isinstance(member, dict) and found.members < len(member):
             # Two members with more of their keys are more informative than three.
             members = members[1:]
             each = available // 2
@@ -173,10 +173,6 @@ def _member_samples(main: Main, place: Path, available: int, shown: Shown) -> No
             shown.cuts.keys += len(member) - found.members
         elif isinstance(member, (list, tuple)) and found.members:
             shown.cuts.items += len(member) - found.members
-
-
-def _loses_keys(member: Any, found: Sample) -> bool:
-    return isinstance(member, dict) and found.members < len(member)
 
 
 def _members(main: Main) -> list[tuple[Step, Any]]:

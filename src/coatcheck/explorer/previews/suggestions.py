@@ -45,7 +45,9 @@ def suggestions(
     if main is not None and not page:
         available = subject.light(LIGHT)
         if len(main.container) > SHOWN:
-            page = _page(target, main, available, is_light=subject.characters <= available and not is_text)
+            members = main.container.values() if isinstance(main.container, dict) else main.container
+            is_light = subject.characters <= available and not is_text
+            page = _page(target, main.place, members, RUN if main.is_run else 1, available, is_light=is_light)
         else:
             page = _page_inside(target, main, available)
     yield page or _look_into(target, part, inner, at(value, part), subject.light(LIGHT))
@@ -115,12 +117,6 @@ def _second_list(value: Any, main: Main | None, target: Reference) -> str:
     return call("query", target, filter=for_array(Path((Key(name),)), items.items, pick(found, SAMPLED), length))
 
 
-def _page(target: Reference, main: Main, available: int, *, is_light: bool) -> str:
-    """The call that returns the next members of the main part, as many as stay short together."""
-    members = main.container.values() if isinstance(main.container, dict) else main.container
-    return _page_of(target, main.place, members, RUN if main.is_run else 1, available, is_light=is_light)
-
-
 def _page_inside(target: Reference, main: Main, available: int) -> str:
     """The call that returns the first items of the longest list in a few records that are shown."""
     lists = [
@@ -131,12 +127,13 @@ def _page_inside(target: Reference, main: Main, available: int) -> str:
         if isinstance(member, list) and len(member) > SHOWN and len(name) <= KEY
     ]
     longest = max(lists, key=lambda found: len(found[1]), default=None)
-    return "" if longest is None else _page_of(target, *longest, 0, available)
+    return "" if longest is None else _page(target, *longest, 0, available)
 
 
-def _page_of(
+def _page(
     target: Reference, place: Path, members: Iterable[Any], start: int, available: int, *, is_light: bool = False
 ) -> str:
+    """The call that returns members of a part from a position on, as many as stay short together."""
     found = list(islice(members, start, start + MOST_ITEMS))
     end = start + len(found)
     if not is_light and whole_length(found, available) > available:
