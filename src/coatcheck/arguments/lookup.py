@@ -12,10 +12,8 @@ from coatcheck.store.call_mode import ASYNC, CallMode
 class Lookup:
     """Finds the values of references.
 
-    Args:
-        explorer: Returns the explorer; called at the first reference.
-        mode: Whether calls block or wait on the event loop.
-        as_json: Return large values as ``Spliced``, for an asynchronous caller that only forwards them as JSON.
+    ``explorer`` is called at the first reference; ``as_json``: large values are ``Spliced``, for a caller that only
+    forwards them as JSON.
 
     Attributes:
         chunks: Parts of large values, which the caller frees; see ``coatcheck.codec.free_chunks``.

@@ -43,9 +43,7 @@ def _chain_in(capabilities: Any) -> list[str]:
 def with_announcement(capabilities: Any, chain: Sequence[str] = ()) -> dict[str, Any]:
     """Add ``experimental.coatcheck`` to capabilities, with the ids of the coatchecks between client and server.
 
-    Args:
-        capabilities: The capabilities, which may announce outer coatchecks.
-        chain: The ids of the outer ones, if the capabilities do not announce them.
+    ``chain`` are the ids of the outer ones, if the capabilities do not announce them.
     """
     original = dict(capabilities) if isinstance(capabilities, Mapping) else {}
     experimental = original.get("experimental")

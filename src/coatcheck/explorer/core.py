@@ -113,7 +113,10 @@ class ExplorerCore:
             if gets_whole(shown, self.response_limit):
                 subject = subject._replace(gets_whole=True)
             with suppress(NoJsonForm), listed_as(self._names()):
-                return preview_of(shown, subject, limit, encoded.size if encoded.kind == "json" else None)
+                small = render_small(shown, subject.reference, limit, encoded.size if encoded.kind == "json" else None)
+                if small is None:
+                    return render(shown, subject, limit)
+                return Preview(small, lambda: "" if isinstance(shown, str) else describe_value(shown))
         return await self._preview_of(_unstored_object(object_id, encoded, subject.tool), limit)
 
     def _names(self) -> Names:
@@ -271,7 +274,8 @@ class ExplorerCore:
         fits = answer.facts.get("fits", False)
         if answer.payload is None or (fits and not store):
             return answer.text
-        encoded = encoded_of(answer)
+        facts = Metadata.from_dict(answer.metadata or {})
+        encoded = Encoded(facts.kind, answer.payload, facts.type, facts.length, facts.careful)
         made_by = f"{operation} of @{target.object_id}"
         preview = Preview("", str)
         try:
@@ -326,24 +330,6 @@ class ExplorerCore:
         return write_listing(summaries, time.time(), self.response_limit)
 
 
-def preview_of(value: Any, subject: Subject, limit: int, size: int | None = None) -> Preview:
-    """Preview a value: a headline and the whole value if both fit, else the bounded preview.
-
-    Args:
-        value: Any value.
-        subject: What the preview is of.
-        limit: Characters.
-        size: Bytes of its JSON if they are known.
-
-    Raises:
-        NoJsonForm: The value contains objects without a JSON form; decode its stored form instead.
-    """
-    small = render_small(value, subject.reference, limit, size)
-    if small is None:
-        return render(value, subject, limit)
-    return Preview(small, lambda: "" if isinstance(value, str) else describe_value(value))
-
-
 def _unstored_object(object_id: str, encoded: Encoded, tool: str | None) -> StoredObject:
     return StoredObject(object_id, encoded.metadata._replace(tool=tool), encoded.view())
 
@@ -360,12 +346,6 @@ def target_of(object_id: str | Reference, path: str | Path = "") -> Reference:
     if not isinstance(object_id, str) or not isinstance(path, str):
         raise ReferenceSyntaxError('object_id and path must be texts, such as "@obj_001" and "items[3].name".')
     return parse_target(object_id, path)
-
-
-def encoded_of(answer: Answer) -> Encoded:
-    """Return the encoded new value of an operation."""
-    facts = Metadata.from_dict(answer.metadata or {})
-    return Encoded(facts.kind, answer.payload or b"", facts.type, facts.length, facts.careful)
 
 
 def _size(encoded: Encoded, value: Any) -> tuple[int, int | None]:

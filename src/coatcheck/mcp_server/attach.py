@@ -78,14 +78,8 @@ def attach_interceptor(
 ) -> list[str]:
     """Make every tool of a server explorable and referenceable, and add the tools of a registry.
 
-    Args:
-        server: The server; its own tools stay unchanged.
-        registry: The tools to add.
-        plain_tools: Names of the added tools that handle references and sizes themselves: the object tools.
-        tenancy: Returns the tenancy, which determines the caller's namespace.
-        interceptor: Returns the interceptor, which resolves references and stores large results.
-        store: Returns the store at each call of an added tool.
-        explorer: Returns the explorer at each call of an added tool.
+    ``plain_tools`` names the added tools that handle references and sizes themselves: the object tools. The store and
+    the explorer are looked up at each call.
 
     Returns:
         Names of the tools that were added.
@@ -145,14 +139,8 @@ def install_tools(
 ) -> list[str]:
     """Add tools to a server and handle each request within its caller's namespace.
 
-    Args:
-        server: The server; its own tools stay unchanged.
-        installations: The tools to add, with their dependencies.
-        tenancy: Returns the tenancy, which determines the caller's namespace.
-        interceptor: Returns the interceptor for tools that keep results but do not resolve references themselves.
-        store: Returns the store at each call.
-        explorer: Returns the explorer at each call.
-        tool_names: Names of the tools to add; all by default.
+    ``tool_names`` are the tools to add, by default all. The interceptor is for tools that keep results but do not
+    resolve references themselves.
 
     Raises:
         SettingsError: The server already has tools of these names, or a name is unknown.

@@ -61,9 +61,7 @@ class KeysUnavailable(CoatcheckError):
 class KeySource:
     """The keys of an identity provider, from a file or URL, read at first use and cached.
 
-    Args:
-        read: Returns the text of the key set; it may block.
-        name: Its name in messages, without secrets.
+    ``read`` may block; ``name`` is without secrets.
     """
 
     def __init__(self, read: Callable[[], bytes], name: str, *, clock: Callable[[], float] = time.monotonic) -> None:

@@ -264,9 +264,7 @@ class ReferenceMiddleware:
 class NestedServerMiddleware:
     """Hides added tools from an outer coatcheck, unless the server's own functions keep objects.
 
-    Args:
-        added: Names of the tools that were added to the server; an outer coatcheck has its own tools.
-        keeps_objects: Whether the server's own functions keep objects. If so, its capabilities announce it.
+    ``keeps_objects``: the server's own functions keep objects, which its capabilities then announce.
     """
 
     def __init__(self, added: Collection[str], keeps_objects: Callable[[], bool]) -> None:

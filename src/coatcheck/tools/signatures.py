@@ -88,12 +88,7 @@ def with_signature(
 ) -> Callable[..., Any]:
     """Set the signature and attributes of ``spec`` on ``wrapper``, and return it.
 
-    Args:
-        spec: The signature to set.
-        wrapper: A function written with ``def`` or ``async def``; it is changed in place.
-        parameters: The parameters to show instead of those of the spec.
-        returns: The return annotation to show instead of that of the spec.
-        doc: The docstring to show instead of that of the spec.
+    ``wrapper`` is changed in place; parameters, return annotation and docstring replace those of the spec.
     """
     signature = spec.signature
     if parameters is not None:
@@ -181,10 +176,7 @@ def with_other_signature(
 ) -> Callable[..., Any]:
     """Show another signature of a function that otherwise stays unchanged.
 
-    Args:
-        func: The function.
-        spec: The signature to show.
-        context: Returns a context in which to run each call.
+    ``context`` returns a context in which to run each call.
     """
     if spec.is_async:
 

@@ -57,8 +57,7 @@ class ChunkedEncoder:
 
     It uses one of two encoders for the whole value, because they differ for some values.
 
-    Args:
-        fallback: Whether to use the fallback encoder; the fast one raises ``NeedsFallback`` if it refuses a part.
+    ``fallback`` selects it; the fast one raises ``NeedsFallback`` if it refuses a part.
     """
 
     def __init__(self, *, fallback: bool) -> None:

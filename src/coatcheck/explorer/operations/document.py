@@ -83,10 +83,7 @@ class OnlyInSandbox(Exception):
 class Document:
     """A stored object, decoded at first use.
 
-    Args:
-        metadata: The metadata of the payload.
-        payload: The stored bytes.
-        in_sandbox: Whether this is a worker, which may use the parsers that are restricted to the sandbox.
+    ``in_sandbox``: this is a worker, which may use the parsers that are restricted to the sandbox.
     """
 
     def __init__(self, metadata: Metadata, payload: bytes | memoryview, *, in_sandbox: bool = False) -> None:

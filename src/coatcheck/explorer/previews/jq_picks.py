@@ -49,12 +49,7 @@ class Pick(NamedTuple):
 
 
 def picks(objects: Objects, sampled: Sequence[Any]) -> list[Pick]:
-    """Choose up to three fields: scalars that all records have and that differ, those of objects inside, then others.
-
-    Args:
-        objects: The shape of the records.
-        sampled: Some of the records.
-    """
+    """Choose up to three fields: scalars of all records that differ, those of objects inside them, then others."""
     records = [record for record in sampled if isinstance(record, dict)]
     scalars = {name: shape for name, shape in _fields(objects).items() if _is_scalar(shape)}
     texts = {name: _texts(name, records) if "string" in shape.scalars else [] for name, shape in scalars.items()}

@@ -8,9 +8,6 @@ SLOTS = ("headline", "shape", "samples", "left_out", "next")
 class PreviewBudget:
     """The parts of a preview, which together never exceed its limit.
 
-    Args:
-        limit: Maximum characters of the preview.
-
     Attributes:
         remaining: Characters available for another part, without its line break.
     """

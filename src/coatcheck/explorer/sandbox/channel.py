@@ -79,9 +79,7 @@ class DeadlinePassed(Exception):
 class Channel:
     """Frames to and from one worker. Not thread-safe.
 
-    Args:
-        requests: Descriptor to write requests to; closed by ``close``.
-        answers: Descriptor to read answers from; closed by ``close``.
+    Requests are written to one descriptor, answers are read from the other; ``close`` closes both.
     """
 
     def __init__(self, requests: int, answers: int) -> None:

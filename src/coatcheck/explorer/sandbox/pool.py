@@ -35,10 +35,7 @@ class WorkerPool:
     A namespace has a home slot, where its objects are already decoded. While another namespace keeps that slot busy,
     any other idle slot is used, then an extra one, which ends with its task. Thread-safe.
 
-    Args:
-        workers: Slots that keep their worker.
-        limits: The limits of each worker.
-        tasks_per_namespace: Maximum concurrent tasks of one namespace; more of them wait.
+    ``workers`` are the slots that keep their worker; more than ``tasks_per_namespace`` tasks of one namespace wait.
     """
 
     def __init__(self, workers: int, limits: Limits, tasks_per_namespace: int) -> None:

@@ -97,9 +97,7 @@ TEXT_FACTOR = 3
 class DocumentCache:
     """An LRU cache of documents by key, within an estimate of their size in memory.
 
-    Args:
-        limit_bytes: Limit of all documents together.
-        alone_bytes: Up to this size, one document beyond that limit is kept alone.
+    One document beyond that limit is kept alone, up to ``alone_bytes``.
     """
 
     def __init__(self, limit_bytes: int, alone_bytes: int) -> None:

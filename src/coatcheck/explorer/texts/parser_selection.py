@@ -46,9 +46,7 @@ class Opened:
 def open_text(text: str, *, in_sandbox: bool) -> Opened | None:
     """Return the list or dict that a text represents; ``None`` if it is plain text.
 
-    Args:
-        text: Any text.
-        in_sandbox: Whether to use the parsers that a hostile text can make slow or memory-hungry (Python, YAML).
+    ``in_sandbox``: use the parsers that a hostile text can make slow or memory-hungry (Python, YAML).
 
     Raises:
         ArgumentRejected: It is a document that expands to too much.
