@@ -57,9 +57,7 @@ def names(types: Types) -> str:
 class DeclaredTypes:
     """The types that a schema allows at each place of a value.
 
-    Args:
-        root: The schema.
-        resolve: Returns the schema that a ``$ref`` leads to; by default local ones are looked up in ``root``.
+    ``resolve`` returns the schema that a ``$ref`` leads to; by default local ones are looked up in ``root``.
     """
 
     def __init__(self, root: Any, resolve: Resolve | None = None) -> None:

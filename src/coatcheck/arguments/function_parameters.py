@@ -60,9 +60,7 @@ class FunctionParameter:
     def validate(self, value: Any, sources: Sequence[str] = ()) -> Any:
         """Return ``value`` as the parameter's type; JSON text is parsed if the parameter does not accept text.
 
-        Args:
-            value: The argument, references resolved.
-            sources: The references that it was resolved from, for the message.
+        ``sources`` are the references that it was resolved from, for the message.
 
         Raises:
             ArgumentRejected: It is invalid; the message names parameter, type and value.

@@ -98,11 +98,7 @@ def normalized_arguments(
 ) -> dict[str, Any]:
     """Return the normalized arguments of a call: JSON text is parsed, ``null`` for an optional parameter is removed.
 
-    Args:
-        arguments: The arguments as they were sent.
-        names: The parameters of the tool.
-        required: The required ones.
-        nullable: Those for which ``null`` is a valid value.
+    ``nullable`` are those for which ``null`` is a valid value.
 
     Raises:
         ArgumentRejected: An argument is unknown, or the arguments are not an object.

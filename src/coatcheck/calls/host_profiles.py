@@ -107,13 +107,6 @@ def result_form(
     The rules, in this order: the setting; a client that shows views gets it whole from every tool of a server that has
     views, since views call plain tools too; a host whose model reads it gets it short; otherwise it is whole for the
     tools that have a view, and short for the others.
-
-    Args:
-        client: The client of the call.
-        tool: The tool's entry in the list; ``None`` if it is unknown.
-        server_has_apps: Whether a tool of its server has a view.
-        structured_content: The setting.
-        host_profile: The setting.
     """
     if structured_content != "auto":
         return structured_content

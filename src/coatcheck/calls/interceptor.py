@@ -153,9 +153,7 @@ class Interceptor:
     async def tools_list(self, result: Result, *, encoded: bool = False) -> Result:
         """Rewrite a list of tools: advertise references, widen output schemas, add our own tools to the last page.
 
-        Args:
-            result: The result of ``tools/list``.
-            encoded: Whether the list of tools is returned as JSON, so that a long one is not in memory twice.
+        ``encoded``: the list is returned as JSON, so that a long one is not in memory twice.
         """
         tools = result.get("tools")
         if not isinstance(tools, list):

@@ -62,9 +62,7 @@ class Limits:
 class CallBudget:
     """The budget of concurrent calls: those that overlap, and those that follow within the window.
 
-    Args:
-        window: Seconds after the last result within which the budget still applies.
-        clock: Returns the time in seconds.
+    ``window`` are the seconds after the last result within which the budget still applies.
 
     Attributes:
         spent: Characters of the results so far.

@@ -66,13 +66,8 @@ class Origin:
 class ResultKeeper:
     """Keeps the results of one server's tools.
 
-    Args:
-        explorer: Returns the explorer; called at every use.
-        limits: Limits by tool and for concurrent calls.
-        preview_limit: Maximum characters of the preview of a stored result.
-        response_limit: Characters up to which a result that could not be kept is passed whole.
-        resource_links: Also give what was kept as a resource link, for hosts that read resources.
-        renamed: Returns the listed names of our tools that were renamed, for previews.
+    A result that could not be kept is passed whole up to ``response_limit`` characters; ``renamed`` returns the listed
+    names of our tools that were renamed, for previews.
     """
 
     def __init__(

@@ -138,9 +138,7 @@ def with_options(
 def settings_options(*names: str, container: bool = False) -> Callable[[Command], Command]:
     """Add the options of these settings to a command; it receives them as the parameter ``settings``.
 
-    Args:
-        names: Settings with a flag; all by default. ``--config`` names a settings file.
-        container: Whether to add ``--container``, which names the user's own container.
+    ``--config`` names a settings file; ``container`` adds ``--container``, which names the user's own container.
     """
     chosen = [name for name in names or ALL if ALL[name] is not None]
     options = {name: _option(name) for name in chosen} | {"config": (Config, None)}

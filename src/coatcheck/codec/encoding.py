@@ -143,10 +143,7 @@ def dump_plain(value: Any, limit: int, size: int | None = None) -> bytes | None:
     It is ``None`` too for values that take longer to check: with an object of another class, a key that is not a
     string, a number of more than 64 bits.
 
-    Args:
-        value: Any value.
-        limit: Characters.
-        size: Bytes of its JSON if they are known, which saves most of the time.
+    ``size`` are the bytes of its JSON if they are known, which saves most of the time.
     """
     try:
         if size is not None and size <= limit:

@@ -101,10 +101,8 @@ def _fields(value: Any, names: Iterable[str]) -> dict[str, Any]:
 def encode_fallback(value: Any, depth: int = 0, inside: Iterable[int] = ()) -> bytes:
     """Encode any value; an object without a JSON form becomes ``{"$repr": …, "type": …}``, bounded.
 
-    Args:
-        value: The value, or a part of one.
-        depth: Levels above it, if it is a part.
-        inside: The ``id`` of each container above it.
+    For a part of a value, ``depth`` is the number of levels above it, and ``inside`` has the ``id`` of each container
+    there.
     """
     return orjson.dumps(_plain(value, depth, set(inside)))
 

@@ -27,9 +27,7 @@ _listed: ContextVar[Names] = ContextVar("coatcheck_listed_names", default=_NONE)
 def names_of_tools(prefix: str = DEFAULT_PREFIX, offered: tuple[str, ...] = ()) -> Names:
     """Return the names of the object tools that differ from the default.
 
-    Args:
-        prefix: The prefix of their names.
-        offered: The listed ones, by the last part of their names; all by default.
+    ``offered`` are the listed ones, by the last part of their names; all by default.
 
     Raises:
         SettingsError: ``offered`` contains an unknown name.

@@ -82,13 +82,8 @@ def plan_install(
 ) -> Plan:
     """Plan how a file's servers are wrapped.
 
-    Args:
-        file: The file.
-        launcher: The command that starts coatcheck.
-        only: Names of the servers; empty: all.
-        shared_store: Whether they keep their objects in the file that all servers of a user share.
-        options: More options of ``wrap``, each with its value.
-        add_tools: Whether lists of tools in the entries get the names of the object tools.
+    ``only`` names servers, by default all; ``options`` are more options of ``wrap``, each with its value;
+    ``add_tools``: lists of tools in the entries get the names of the object tools.
 
     Raises:
         ConfigFileError: The file cannot be read or parsed.

@@ -66,11 +66,8 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
     If a mounted server has this middleware too, the outer one does the work: arguments that are resolved twice would
     lose their escapes, and a stored text that looks like a reference would be resolved.
 
-    Args:
-        interceptor: Returns the interceptor, which rewrites calls and results; called at each message.
-        tenancy: Returns the tenancy, which determines the caller's namespace; called at each message.
-        tools: The tools to add.
-        plain_tools: Names of the added tools that handle references and sizes themselves.
+    ``plain_tools`` names the added tools that handle references and sizes themselves. The interceptor and the tenancy
+    are asked for at each message.
     """
 
     def __init__(

@@ -148,11 +148,9 @@ class ServerTools(Protocol):
 class ReferenceMiddleware:
     """Resolves references in the arguments of a server's tools and keeps their large results.
 
-    Args:
-        interceptor: Returns the interceptor; called at each message.
-        tools: The server's tools; by default taken from the lists that the server sends.
-        defers_to_client: Whether an outer coatcheck does the work for a request, so that it passes unchanged.
-        instructs: Whether the instructions about references are added to the server's own.
+    ``tools`` are by default taken from the lists that the server sends. ``defers_to_client`` tells whether an outer
+    coatcheck does the work for a request, which then passes unchanged; ``instructs``: the instructions about references
+    are added to the server's own.
     """
 
     def __init__(

@@ -27,9 +27,7 @@ MAX_BYTES_IN_PROGRESS = 64 << 20
 class BackgroundTasks:
     """The background tasks of one conversation, each with the line that it works on.
 
-    Args:
-        on_change: Called when a task starts or ends.
-        caller: The receiver of the messages, for the order of long ones; by default these tasks.
+    ``caller`` is the receiver of the messages, for the order of long ones; by default these tasks.
 
     Attributes:
         size: Bytes of these lines.

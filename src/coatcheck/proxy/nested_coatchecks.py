@@ -7,9 +7,7 @@ from coatcheck.proxy.jsonrpc import Message
 class NestedCoatchecks:
     """Remembers what the messages of a conversation say about its client and its server.
 
-    Args:
-        client: Whether the client is a coatcheck, if its messages cannot show it.
-        server: Whether the server is one.
+    ``client`` and ``server`` tell whether they are a coatcheck, if the messages of the client cannot show it.
 
     Attributes:
         outer: Whether the client is one, which reads and repairs messages that other clients do not accept.

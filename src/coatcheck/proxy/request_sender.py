@@ -13,11 +13,8 @@ from coatcheck.proxy.partial_parsing import PartialCall, encode_message, with_me
 class RequestSender:
     """Sends a client's requests to the server.
 
-    Args:
-        to_server: Called with lines for the server, each with its parsed message.
-        tasks: Encode long requests.
-        passes: Whether a request passes unchanged because an outer coatcheck does the work.
-        reencoded: Whether ``to_server`` encodes requests itself, with other ids; then their lines stay unchanged.
+    ``passes``: a request passes unchanged because an outer coatcheck does the work; ``reencoded``: ``to_server``
+    encodes requests itself, with other ids, so that their lines stay unchanged.
     """
 
     def __init__(

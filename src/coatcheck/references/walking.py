@@ -30,10 +30,7 @@ COMPARED_IN_ALL = 6_000
 def walk(value: Any, path: Path, *, open_text: OpenText | None = None) -> Any:
     """Return the part of ``value`` at ``path``.
 
-    Args:
-        value: JSON-like: dicts, lists, strings, numbers, booleans, ``None``.
-        path: The path; the empty path returns ``value`` itself.
-        open_text: Parses documents in strings, so that a path can continue in them.
+    ``open_text`` parses documents in strings, so that a path can continue in them.
 
     Raises:
         PathNotFound: Names the existing part of the path, and its keys or length.

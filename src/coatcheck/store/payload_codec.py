@@ -43,10 +43,7 @@ class Codec(Protocol):
 class PayloadChanges:
     """Compresses payloads and applies a codec, and reverts both.
 
-    Args:
-        compress_above: Bytes above which a payload is compressed, if that makes it smaller; 0 for never.
-        most: Maximum bytes of a payload; 0 for no limit.
-        applied: A codec of the host.
+    ``compress_above`` and ``most`` are bytes; 0 for never, and for no limit.
 
     Raises:
         WiringError: The codec lacks a method or a valid name.

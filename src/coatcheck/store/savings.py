@@ -38,9 +38,7 @@ class Saving(NamedTuple):
 class Savings:
     """Counts the characters that previews save.
 
-    Args:
-        backend: Returns the backend that the counts are written to.
-        on_close: Registers a function that is called when the container is closed.
+    ``on_close`` registers a function that is called when the container is closed.
     """
 
     def __init__(

@@ -46,13 +46,8 @@ _ENDS = frozenset({b"]", b"}", b'"'})
 class ChunkedDecoder:
     """Reads one JSON text.
 
-    Args:
-        text: The text.
-        load: Decodes a chunk of it.
-        window: Bytes to decode in one step.
-        text_window: The same for the inside of a long string.
-        start: Its start in the text.
-        chunks: Filled with the decoded chunks.
+    ``window`` bytes are decoded in one step, ``text_window`` inside of a long string; ``chunks`` is filled with the
+    decoded chunks.
     """
 
     def __init__(

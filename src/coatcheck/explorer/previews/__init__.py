@@ -53,13 +53,9 @@ def render(
     left out, and calls that work on this object. With a small limit, the reference is kept longest; if it does not fit,
     the preview is empty.
 
-    Args:
-        value: A JSON-like value.
-        subject: Reference, size and origin, for the first line and the calls.
-        limit: Maximum characters, 0 or more.
-        opened: The parsed content of a text, if the caller has parsed it: its structure is shown instead of lines.
-            Texts of up to ``SMALL`` characters are parsed here if that is harmless.
-        in_sandbox: Whether this is a worker, in which long texts may be scanned.
+    ``opened`` is the parsed content of a text, if the caller has parsed it: its structure is shown instead of lines.
+    Texts of up to ``SMALL`` characters are parsed here if that is harmless. ``in_sandbox``: this is a worker, in which
+    long texts may be scanned.
 
     Raises:
         NoJsonForm: The value contains a Python object without a JSON form.

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from coatcheck.codec.tool_results import CONTENT
-from coatcheck.explorer.previews.content_blocks import is_envelope
+from coatcheck.explorer.previews.content_blocks import TEXT, is_envelope
 from coatcheck.explorer.previews.samples import render_whole
 from coatcheck.references import Index, Key, Path, Step
 
@@ -14,7 +14,6 @@ SHORT = 300
 """Maximum characters of a member that is not the long part."""
 LONG = 1_000
 """Minimum characters of the long part."""
-_TEXT_OF_A_BLOCK = {"text": (Key("text"),), "resource": (Key("resource"), Key("text"))}
 
 
 def path_to_long_part(value: Any) -> Path | None:
@@ -30,7 +29,7 @@ def path_to_long_part(value: Any) -> Path | None:
     if len(long) != 1:
         return None
     step, member = long[0]
-    inside = _TEXT_OF_A_BLOCK.get(member.get("type", ""), ()) if steps and isinstance(member, dict) else ()
+    inside = tuple(map(Key, TEXT.get(member.get("type", ""), ()))) if steps and isinstance(member, dict) else ()
     for inner in inside:
         member = member.get(inner.name) if isinstance(member, dict) else None
     if isinstance(member, str):

@@ -34,10 +34,7 @@ def render_whole(value: Any, limit: int, size: int | None = None) -> str | None:
     short, else with a line for each member of the outermost list or object, if that fits. Indentation would cost tokens
     without information. The cost depends on the limit, not on the value's size.
 
-    Args:
-        value: Any value.
-        limit: Characters.
-        size: Bytes of its JSON if they are known.
+    ``size`` are the bytes of its JSON, if they are known.
 
     Raises:
         NoJsonForm: The value contains a Python object without a JSON form.
@@ -183,12 +180,8 @@ def sample(
 ) -> Sample | None:
     """Write a value in at most ``available`` characters, in the fullest form that has all keys, or ``None``.
 
-    Args:
-        value: Any JSON value.
-        available: Characters.
-        open_arrays: Whether arrays inside the value show their first items.
-        form: The fullest of ``FORMS`` to try, if it is known from a similar value.
-        in_short: Whether a value that does not fit whole takes one of the last forms, without trying the others.
+    ``open_arrays``: arrays inside show their first items; ``form``: the fullest of ``FORMS`` to try, if it is known
+    from a similar value; ``in_short``: a value that does not fit whole takes one of the last forms.
 
     Raises:
         NoJsonForm: A shown part is not a JSON value.

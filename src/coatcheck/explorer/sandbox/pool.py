@@ -146,7 +146,9 @@ class WorkerPool:
         with self._changed:
             if not self._closed:
                 self._processes[slot] = process
-                self._watch_forks()
+                if not self._watches_forks:
+                    self._watches_forks = True
+                    os.register_at_fork(after_in_child=functools.partial(_forget, weakref.ref(self)))
                 return process
         process.dispose()
         raise failures.closed()
@@ -199,11 +201,6 @@ class WorkerPool:
             if not self._running[namespace]:
                 del self._running[namespace]
             self._changed.notify_all()
-
-    def _watch_forks(self) -> None:
-        if not self._watches_forks:
-            self._watches_forks = True
-            os.register_at_fork(after_in_child=functools.partial(_forget, weakref.ref(self)))
 
     def _forget(self) -> None:
         # No lock: in a forked child no thread is left to release it.

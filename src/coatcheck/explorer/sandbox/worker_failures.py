@@ -24,9 +24,6 @@ MAX_DETAIL_CHARACTERS = 200
 LARGE_BYTES = 5 * MEBIBYTE
 """Bytes from which an object's size is a likely reason for a timeout."""
 
-OUT_OF_MEMORY = "SandboxMemoryExceeded"
-OUTPUT_EXCEEDED = "SandboxOutputExceeded"
-
 _CARRIED: dict[str, type[CoatcheckError]] = {
     kind.__name__: kind
     for kind in (ArgumentRejected, FilterError, ObjectUnreadable, PathNotFound, PatternError, ReferenceSyntaxError)
@@ -40,9 +37,9 @@ class UnknownOperationError(Exception):
 def describe(error: BaseException) -> dict[str, Any]:
     """In the worker: encode an error as a header. Errors that end the process have no text."""
     if isinstance(error, MemoryError):
-        return {"status": "error", "error": OUT_OF_MEMORY}
+        return {"status": "error", "error": SandboxMemoryExceeded.__name__}
     if isinstance(error, SandboxOutputExceeded):
-        return {"status": "error", "error": OUTPUT_EXCEEDED}
+        return {"status": "error", "error": SandboxOutputExceeded.__name__}
     if type(error).__name__ in _CARRIED:
         return {"status": "error", "error": type(error).__name__, "message": str(error)[:MAX_MESSAGE_CHARACTERS]}
     if isinstance(error, Exception) and not isinstance(error, UnknownOperationError):
@@ -77,9 +74,9 @@ def error_from_header(header: dict[str, Any], limits: Limits) -> CoatcheckError:
     message = header.get("message")
     if kind is not None and isinstance(message, str):
         return kind(message[:MAX_MESSAGE_CHARACTERS])
-    if name == OUT_OF_MEMORY:
+    if name == SandboxMemoryExceeded.__name__:
         return out_of_memory(limits)
-    if name == OUTPUT_EXCEEDED:
+    if name == SandboxOutputExceeded.__name__:
         return output_exceeded(limits)
     return SandboxFailed("The operation failed inside the sandbox. Try another way to get at the data.")
 

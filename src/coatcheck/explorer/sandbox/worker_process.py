@@ -73,9 +73,7 @@ class WorkerProcess:
 
     Starting does not wait: the process warms up in the background.
 
-    Args:
-        limits: Its limits.
-        low_priority: Whether it starts with low priority, instead of from its first long operation.
+    ``low_priority``: it starts with low priority, instead of from its first long operation.
 
     Attributes:
         began: Whether the last task's operation started, so that it may be the cause of the worker's end.

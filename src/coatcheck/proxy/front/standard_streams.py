@@ -53,10 +53,8 @@ def signals(received: Callable[[int], None], shutdown_timeout: Callable[[], floa
 
     A second signal calls the same function; after this block has ended, further signals are ignored.
 
-    Args:
-        received: Called with the signal's number.
-        shutdown_timeout: Returns the seconds from the signal to the end of the process. After that,
-            this process and the servers that it started are killed.
+    ``shutdown_timeout`` returns the seconds from the signal to the end of the process. After that, this process and the
+    servers that it started are killed.
     """
     loop = asyncio.get_running_loop()
     ending: list[int] = []
