@@ -318,11 +318,6 @@ def assigns(program: str) -> bool:
     return len(program) <= MOST_CHARACTERS and _ASSIGNS.search(_STRING.sub('""', program)) is not None
 
 
-def _without_shell(program: str) -> str:
-    found = _SHELL.fullmatch(program)
-    return program if found is None else found["inside"].strip()
-
-
 def _from_sql(program: str) -> str:
     """Write a plain SELECT as a filter over a list of objects; ``""`` for other statements."""
     found = _SELECT.fullmatch(program)

@@ -51,21 +51,9 @@ _SQL = re.compile(
 
 _SQL_WORDS = ("CREATE ", "INSERT ", "ALTER ", "GRANT ", "create ", "insert ")
 _CODE_WORDS = (
-    "import",
-    "def ",
-    "class ",
-    "func",
-    "fn ",
-    "struct",
-    "package",
-    "#include",
-    "using ",
-    "use ",
-    "const ",
-    "interface",
-    "sub ",
-    "#!/",
-)
+    "import", "def ", "class ", "func", "fn ", "struct", "package", "#include", "using ", "use ", "const ", "interface",
+    "sub ", "#!/",
+)  # fmt: skip
 """Words of source code: a text without any of them is not checked further."""
 
 OUTPUT = "the output of a build or of tests"
