@@ -191,7 +191,7 @@ def test_a_stored_json_text_opens_where_a_structure_is_expected(store: ObjectSto
         ),
         (int, "many", r'"x" does not fit int: .*the text "many"'),
         (int, "@obj_001.note", r"takes integer, but @obj_001\.note leads to a string"),
-        (list[int], "@obj_001.items[oops", "no reference. .*malformed at"),
+        (list[int], "@obj_001.items[oops", "not a reference. .*malformed at"),
         (list[int], "@obj_404.items[oops", "As a reference: .*malformed at"),
         (Filter, {"limit": 3}, r"Filter: at \.name, field required"),
         (Annotated[int, Field(ge=2)], "@obj_001.items[0].n", "greater than or equal to 2"),

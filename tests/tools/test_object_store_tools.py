@@ -221,7 +221,7 @@ async def test_a_filter_accepts_other_objects_as_variables(client: Client, store
     joined = ". as $orders | $stock | map({name, stock, id: (.name as $n | $orders[] | select(.name == $n).id)})"
     answer = await call(client, "query", object_id=orders, filter=joined, **{"with": {"stock": f"@{table}"}})
     assert answer == '[{"name":"item 3","stock":7,"id":1},{"name":"item 5","stock":0,"id":2}]'
-    assert "no name for a variable" in await error_of(
+    assert "not a name for a variable" in await error_of(
         client, "query", object_id=orders, filter=".", **{"with": {"a b": f"@{table}"}}
     )
     assert "$nothing is not defined" in await error_of(
