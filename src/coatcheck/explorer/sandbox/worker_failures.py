@@ -40,8 +40,9 @@ def describe(error: BaseException) -> dict[str, Any]:
         return {"status": "error", "error": SandboxMemoryExceeded.__name__}
     if isinstance(error, SandboxOutputExceeded):
         return {"status": "error", "error": SandboxOutputExceeded.__name__}
-    if type(error).__name__ in _CARRIED:
-        return {"status": "error", "error": type(error).__name__, "message": str(error)[:MAX_MESSAGE_CHARACTERS]}
+    carried = next((kind.__name__ for kind in type(error).__mro__ if kind.__name__ in _CARRIED), None)
+    if carried is not None:
+        return {"status": "error", "error": carried, "message": str(error)[:MAX_MESSAGE_CHARACTERS]}
     if isinstance(error, Exception) and not isinstance(error, UnknownOperationError):
         return {"status": "error", "error": ArgumentRejected.__name__, "message": _sentence(error)}
     return {"status": "error", "error": "unexpected"}
