@@ -170,7 +170,7 @@ def _open_objects(objects: Objects, records: Sequence[dict[Any, Any]], level: fl
     for name in columns:
         if not isinstance(name, str):
             raise NoJsonForm(type(name))
-    if _is_map(records, columns):
+    if _is_map(records, columns, objects.keys.most):
         return _open_maps(objects, records, level, pending)
     shown = columns if len(columns) <= MOST_FIELDS else dict(islice(columns.items(), MOST_FIELDS))
     if objects.keys.most > MOST_FIELDS:
@@ -214,9 +214,8 @@ def _open_maps(objects: Objects, records: Sequence[dict[Any, Any]], level: float
     return len(values)
 
 
-def _is_map(records: Sequence[dict[Any, Any]], columns: Mapping[Any, Sequence[Any]]) -> bool:
+def _is_map(records: Sequence[dict[Any, Any]], columns: Mapping[Any, Sequence[Any]], largest: int) -> bool:
     """Whether objects are maps, whose keys are data (ids, dates), and not records, whose keys are field names."""
-    largest = max(map(len, records))
     if largest > ALWAYS_A_MAP:
         return True
     if len(columns) < _RECORDS_MAKE_A_MAP or len(columns) * 10 < 6 * sum(map(len, columns.values())):

@@ -31,7 +31,7 @@ _TOKEN = re.compile(
 )
 _BETWEEN_LETTERS = re.compile(r"[A-Z](?<=[a-z0-9].)(?=[^a-z])")
 """Counted besides: random letters, as in base64, are shorter tokens than words."""
-_WITHOUT_SPACES = re.compile("[\u0e00-\u0e7f\u3040-\u9fff]+")
+_WITHOUT_SPACES = re.compile("[\u0e00-\u0e7f]+|[\u3040-\u9fff]+")
 """Thai, Japanese and Chinese: eight characters make five tokens."""
 
 
