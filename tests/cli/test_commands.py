@@ -329,7 +329,7 @@ def test_the_help_lists_the_flags_of_preceding_toolsets(own_module: dict[str, An
 @pytest.mark.parametrize(
     ("flags", "expected"),
     [
-        (["--port", "9000"], "--host and --port require --transport streamable-http."),
+        (["--port", "9000"], "--host, --port and --unprotected require --transport streamable-http."),
         (["--toolset", "nowhere"], "There is no toolset nowhere"),
         (["--toolset", "no_module:x"], "cannot be loaded: ModuleNotFoundError"),
         (["--toolset", "greetings_module:not_one"], "is not a toolset"),
@@ -368,7 +368,10 @@ def test_serve_exits_when_its_input_ends():
     assert run("serve").returncode == 0
 
 
-def test_a_redis_url_without_the_redis_backend_is_reported():
-    done = run("serve", "--redis-url", "redis://127.0.0.1:1")
+@pytest.mark.parametrize(
+    ("flag", "value", "backend"), [("--redis-url", "redis://127.0.0.1:1", "redis"), ("--sqlite-path", "x.db", "sqlite")]
+)
+def test_an_option_of_another_backend_is_reported(flag, value, backend):
+    done = run("serve", flag, value)
     assert done.returncode == 0
-    assert "--redis-url has no effect with the backend memory; add --object-store-backend redis." in done.stderr
+    assert f"{flag} has no effect with the backend memory; add --object-store-backend {backend}." in done.stderr

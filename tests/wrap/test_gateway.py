@@ -379,6 +379,14 @@ def test_servers_that_are_left_out_are_reported_on_stderr(write):
     ]
 
 
+def test_the_name_of_a_server_that_does_not_start_is_reported_also_if_its_command_contains_it(write):
+    path = write(start={"command": "no-such-command"})
+    ended = subprocess.run(
+        [*WRAP, "--servers", path], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60
+    )
+    assert 'start: The server "no-such-command" could not be started' in ended.stderr
+
+
 def test_lists_of_tools_that_only_clients_apply_cause_a_warning(write, capsys):
     from coatcheck.cli.servers_file import read_servers
 

@@ -47,8 +47,8 @@ class Listening:
         if self.stateless and self.transport != "streamable-http":
             raise SettingsError("--stateless requires --transport streamable-http.")
         if self.transport == "stdio":
-            if (self.host, self.port) != (LOOPBACK, DEFAULT_PORT):
-                raise SettingsError("--host and --port require --transport streamable-http.")
+            if self.unprotected or (self.host, self.port) != (LOOPBACK, DEFAULT_PORT):
+                raise SettingsError("--host, --port and --unprotected require --transport streamable-http.")
             if self.authenticated:
                 raise SettingsError(
                     "Over stdio there are no tokens: --auth… and keys from the Authorization header require "

@@ -84,9 +84,9 @@ def ls(
     if not found:
         here = f"in the namespace {namespace}" if namespace else "here" if all_namespaces else "in your namespace"
         more = [
-            *([] if all_namespaces else ["--all-namespaces lists those of everyone"]),
-            "--object-store-backend, --sqlite-path and --redis-url name another store",
-            "the cache folder follows XDG_CACHE_HOME and HOME",
+            *([] if all_namespaces else ["--all-namespaces lists those of all callers"]),
+            "--object-store-backend, --sqlite-path and --redis-url select another store",
+            "the cache folder depends on XDG_CACHE_HOME and HOME",
         ]
         print_message(f"no objects are stored {here}, in {place}. {'; '.join(more)}")
     print_table(

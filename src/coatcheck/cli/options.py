@@ -60,12 +60,12 @@ def make_settings(flags: SettingsFlags) -> "Settings":
     settings = Settings.load(flags.config, **{name: value for name, value in flags.given.items() if value is not None})
     if "log_format" in flags.given:  # a command that writes logs
         write_logs_as(settings.log_format)
+    used = settings.object_store_backend
+    for name, backend in (("redis_url", "redis"), ("sqlite_path", "sqlite")):
+        if flags.given.get(name) is not None and used in {"memory", "redis", "sqlite"} - {backend}:
+            flag = "--" + name.replace("_", "-")
+            announce(f"{flag} has no effect with the backend {used}; add --object-store-backend {backend}.")
     redis_url = flags.given.get("redis_url")
-    if redis_url is not None and settings.object_store_backend in {"memory", "sqlite"}:
-        announce(
-            f"--redis-url has no effect with the backend {settings.object_store_backend}; "
-            "add --object-store-backend redis."
-        )
     if redis_url is not None and has_password(redis_url):
         announce(
             "the password in --redis-url can be read in the process list; "

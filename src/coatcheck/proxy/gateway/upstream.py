@@ -341,7 +341,7 @@ class Upstream:
         if self._closed:
             return
         if reason != self.reason:  # Further attempts would fail in the same way.
-            logger.warning("%s", reason if self.name in reason else f"{self.name}: {reason}")
+            logger.warning("%s", reason if quoted(self.name) in reason else f"{self.name}: {reason}")
         if self.state is State.RUNNING and time.monotonic() - self._up_since > STEADY_SECONDS:
             self._failures = 0
         wait = min(FIRST_WAIT * 2**self._failures, LONGEST_WAIT)
