@@ -24,7 +24,6 @@
 Messages quote bounded excerpts only and never a secret.
 """
 
-import logging
 import re
 import sys
 from collections.abc import Callable
@@ -235,6 +234,10 @@ _TOOL_ERRORS = {"mcp.server": "mcp.server.mcpserver.exceptions", "fastmcp.except
 """For each library, by a module that is loaded if its servers are used: the module of its ``ToolError``."""
 
 
+_INFO = 20
+"""The level ``logging.INFO``; loading that module would delay the start of a wrapped server."""
+
+
 def as_tool_error(error: CoatcheckError) -> CoatcheckError:
     """Convert ``error`` to a class whose text the mcp SDK and FastMCP show to the model.
 
@@ -255,5 +258,5 @@ def as_tool_error(error: CoatcheckError) -> CoatcheckError:
         kind._crossed = crossed  # type: ignore[attr-defined]  # noqa: SLF001
     copy: CoatcheckError = crossed.__new__(crossed)
     copy.args = error.args
-    copy.__dict__.update(error.__dict__, log_level=logging.INFO)  # for FastMCP: an expected error is logged below ERROR
+    copy.__dict__.update(error.__dict__, log_level=_INFO)  # for FastMCP: an expected error is logged below ERROR
     return copy

@@ -14,11 +14,11 @@ def test_integers_of_any_size_and_lone_surrogates_are_preserved():
 
 
 def test_the_server_starts_before_anything_slow_is_imported():
-    slow = {"mcp", "typer", "pydantic", "jsonschema", "asyncio", "orjson", "dependency_injector"}
+    slow = {"mcp", "typer", "pydantic", "jsonschema", "asyncio", "orjson", "dependency_injector", "logging"}
     code = f"import sys, coatcheck.proxy.upstreams.process; print(sorted({slow} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"[]\n"
     # Nor before the client's handshake is forwarded and answered.
-    slow -= {"typer", "asyncio", "orjson"}
+    slow -= {"typer", "asyncio", "orjson", "logging"}
     code = f"import sys, coatcheck.cli.wrap, coatcheck.cli.wrap_runner; print(sorted({slow} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"[]\n"
 
