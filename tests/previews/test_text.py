@@ -1,3 +1,4 @@
+import base64
 import json
 
 import pytest
@@ -137,3 +138,14 @@ def test_fewer_characters_of_numeric_texts_are_shown():
     words = "".join(f"the quick brown fox jumps over a lazy dog again {'x' * (n % 3)}\n" for n in range(600))
     shown = [render(text, Subject("@obj_1", len(text)), 4000).text for text in (numbers, words)]
     assert len(shown[0]) < 0.8 * len(shown[1])
+
+
+@pytest.mark.parametrize("start", ["", "data:image/png;base64,"])
+def test_base64_is_named_and_not_suggested_for_reading(start: str):
+    encoded = start + base64.b64encode(bytes(range(256)) * 40).decode()
+    shown = render(encoded, Subject("@obj_1", len(encoded)), 4000).text
+    assert "Looks like base64" in shown
+    assert "object_store_" not in shown
+    assert shown.endswith(f"| {'cut -d, -f2 | ' if start else ''}base64 -d > FILE")
+    assert len(shown) < 500
+    assert "base64" not in render("0123456789abcdef" * 600, Subject("@obj_1", 9600), 4000).text

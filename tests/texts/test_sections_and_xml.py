@@ -131,3 +131,29 @@ def test_lines_of_names_and_values_are_one_object():
         "EMPTY": "",
     }
     assert open_text(ENVIRONMENT + "and a line of words\n", in_sandbox=False) is None
+
+
+MAILBOX = (
+    "From ann@example.org Mon Nov 30 10:00:00 2026\nFrom: =?utf-8?q?Ann_=C3=84?= <ann@example.org>\nSubject: One\nDate: Tue,  1 Nov 2026 10:00:00 +0100\n"
+    "Content-Type: text/plain; charset=utf-8\n\nHello,\n\nFrom here on.\n\n"
+    "From ben@example.org Mon Nov 30 11:00:00 2026\nFrom: ben@example.org\nSubject: A long\n subject\n"
+    'Content-Type: multipart/mixed; boundary="x"\n\n--x\nContent-Type: text/plain\n\nSee the file.\n--x\n'
+    'Content-Type: application/pdf\nContent-Disposition: attachment; filename="a.pdf"\n\nAAAA\n--x--\n'
+)
+
+
+def test_mails_of_a_mailbox_are_objects_with_decoded_headers():
+    found = open_text(MAILBOX, in_sandbox=True)
+    assert found is not None
+    assert found.format == "a mailbox"
+    assert found.value == [
+        {
+            "From": "Ann Ä <ann@example.org>",
+            "Subject": "One",
+            "Date": "Tue,  1 Nov 2026 10:00:00 +0100",
+            "text": "Hello,\n\nFrom here on.",
+        },
+        {"From": "ben@example.org", "Subject": "A long subject", "text": "See the file.", "attachments": ["a.pdf"]},
+    ]
+    assert open_text(MAILBOX, in_sandbox=False) is None
+    assert is_for_the_sandbox(MAILBOX)

@@ -137,6 +137,28 @@ MADE |= {
     "statements": "CREATE TABLE t (a INT, b TEXT);\n" + "INSERT INTO t VALUES (1, 'x');\n" * 600,
     "diff": DIFF,
     "snapshot": PAGE,
+    "rows of sizes": [[number * 7 % 90, f"/a/{number}"] for number in range(900)],
+    "rows of requests": [
+        [n, f"Change {n}", ("OPEN", "FAILED")[n % 2], "x", f"2026-01-{n % 28:02}"] for n in range(900)
+    ],
+    "records of kinds": [
+        {"type": "start", "run": f"r{n}", "at": n} if n % 9 == 0 else {"type": "log", "message": f"m {n}"}
+        for n in range(900)
+    ],
+    "cases": [{"name": f"case {n}", "time": n / 9} | ({"failure": "no"} if n == 899 else {}) for n in range(900)],
+    "times": [{"id": f"t:{n}", "title": f"v1.{n}", "updated": f"2026-{1 + n % 9:02}-03T00:00:00Z"} for n in range(900)],
+    "tickets": {
+        "total": 90,
+        "issues": [
+            {
+                "id": str(n),
+                "self": f"https://j/{n}",
+                "key": f"P-{n}",
+                "fields": {"summary": f"Fix {n}", "points": n % 8},
+            }
+            for n in range(900)
+        ],
+    },
     "pods as columns": "NAMESPACE   NAME        STATUS    AGE\n"
     + "".join(f"prod        pod-{n:<8}{('Running', 'Failed')[n % 2]:<10}{n}d\n" for n in range(200)),
     "requests": "".join(
@@ -241,7 +263,13 @@ def test_suggested_calls_work_have_short_results_and_find_something(sandbox: San
         ("map of lists", '.2026-01-31[0]: {"t":0,"v":0.0}'),
         ("output of tests", r'pattern="(?:error|fail|failed)\\b"'),
         ("TOML", ". Text in TOML; paths and filters work on it"),
-        ("pods as columns", "filter='map(select(.STATUS == \"Running\") | {NAME, STATUS, AGE}) | .[:20]'"),
+        ("rows of sizes", 'filter="sort_by(-.[0]) | .[:20]"'),
+        ("rows of requests", "filter='map(select(.[2] == \"FAILED\") | [.[0], .[1], .[2]]) | .[:20]'"),
+        ("records of kinds", "filter='map(select(.type == \"start\") | {type, run, at}) | .[:20]'"),
+        ("cases", 'filter="map(select(.failure) | {name, time}) | .[:20]"'),
+        ("times", 'filter="map({id, title, updated}) | .[:20]"'),
+        ("tickets", 'filter=".issues | map({id, key, summary: .fields.summary}) | .[:20]"'),
+        ("pods as columns", "filter='map(select(.STATUS == \"Failed\") | {NAME, STATUS, AGE}) | .[:20]'"),
         ("instances", 'filter=".Reservations | map(.Instances[]? | {InstanceId, Kind, Address}) | .[:20]"'),
         ("typed values", 'filter=".Items | map({pk: .pk.S, age: .age.N, active: .active.BOOL}) | .[:20]"'),
         ("a sheet", ".values | .[0] as $c | .[1:] | map([$c, .] | transpose | map({(.[0]): .[1]}) | add) | .[:20]"),

@@ -9,6 +9,7 @@ from coatcheck.codec import ToolResult, encode
 from coatcheck.codec.tool_results import text_result
 from coatcheck.errors import CoatcheckError
 from coatcheck.explorer.operations.document import Answer, Document
+from coatcheck.explorer.texts.mail_text import load_parser
 
 _YAML = "a: 1\nb:\n  - c: 0.5\n    d: true\n"
 _TOOL_RESULT = ToolResult(text_result('{"a": [1, 2]}'))
@@ -35,6 +36,7 @@ def warm_up(operations: dict[str, Callable[[Document, dict[str, Any]], Answer]])
         for path, limit in (("", 4000), ("nowhere", 80)):
             for name, operation in operations.items():
                 _try(operation, value, path, limit, whole=name == "show" and limit > 80)  # noqa: PLR2004
+    load_parser()
     for name, operation in operations.items():
         _try(operation, values[0], "a[0]", 4000, whole=name == "show")
 

@@ -73,13 +73,15 @@ def render_bytes(value: dict[str, Any], subject: Subject, limit: int) -> str:
     """Preview bytes in at most ``limit`` characters: their number, and how to view them."""
     budget = PreviewBudget(limit)
     if budget.put_first("headline", headlines(subject, title_of_bytes(value))) and subject.target:
-        budget.put("next", f"Next: {_viewing(subject.target, Path((Key(BYTES),)))}")
+        budget.put("next", f"Next: {viewing(subject.target, Path((Key(BYTES),)))}")
     return budget.text()
 
 
-def _viewing(target: Reference, path: Path) -> str:
+def viewing(target: Reference, path: Path, text: str = "") -> str:
+    """Return the sentence that says how base64 is viewed; ``text`` is what is stored there, which may be a data URI."""
     part = str(target.join(path))
-    command = f"coatcheck objects get '{part[1:]}' | base64 -d > FILE"
+    cut = "cut -d, -f2 | " if text.startswith("data:") else ""
+    command = f"coatcheck objects get '{part[1:]}' | {cut}base64 -d > FILE"
     return f"To view it, give {part} (base64) to a tool that shows or saves files, or run: {command}"
 
 
@@ -128,7 +130,7 @@ def _steps(blocks: list[dict[str, Any]], target: Reference) -> list[str]:
         steps.append(call("get", target.join(cut)))
     pictured = next(((n, _inside(b, BASE64)[0]) for n, b in enumerate(blocks) if _inside(b, BASE64)[0]), None)
     if pictured is not None:
-        steps.append(_viewing(target, _path(*pictured)))
+        steps.append(viewing(target, _path(*pictured)))
     else:
         steps.append(reference_usage(target, _path(-place, TEXT[blocks[-place]["type"]]) if longest else _path(0)))
     return [step for step in steps if step]

@@ -1,5 +1,6 @@
 """Example jq filters that are valid, match the data and have short results."""
 
+import re
 from collections.abc import Sequence
 from itertools import islice
 from typing import Any
@@ -32,6 +33,10 @@ MOST_BESIDE = 1
 """Maximum fields besides the one that an item wraps."""
 
 
+_CATEGORY = re.compile(r"\D*(?:\d\D*){0,3}")
+_TROUBLE = re.compile(r"fail|error|down|crash|critical|reject|denied|exited|cancel|timeout|lost", re.IGNORECASE)
+
+
 def jq_path(path: Path) -> str:
     """Write a path of keys and positions as a jq filter."""
     text = ""
@@ -49,7 +54,7 @@ def for_array(place: Path, items: Shape, sampled: Sequence[Any], total: int) -> 
     """Return a filter over the items of the array at ``place``: a selection, a projection or a summary."""
     inner = _for_inner(items, sampled) if total <= SHOWN or _has_mostly_lists(items) else ""
     body = inner or _for_items(items, sampled)
-    if body.startswith("map(") and total > FEW and not inner:
+    if body.startswith(("map(", "sort_by(")) and total > FEW and not inner:
         body += f" | .[:{FEW}]"
     return body if not place else f"{jq_path(place)} | {body}"
 
@@ -146,15 +151,37 @@ def _for_items(items: Shape, sampled: Sequence[Any]) -> str:
         if not picked:
             return _for_cells(items.objects) or "map(objects | keys)"
         guard = "objects | " if items.scalars or items.arrays else ""
-        chosen = _selection([pick.steps[0] for pick in picked], sampled)
+        chosen = _with_trouble(items.objects) or _selection([pick.steps[0] for pick in picked], sampled)
+        if chosen and len(picked) == 1 and (of_kind := _of_kind(chosen, sampled)):
+            picked = of_kind
         return f"map({guard}{chosen}{projection(picked)})"
     if items.arrays is not None:
-        return "map(arrays | .[0])" if items.scalars else "map(.[0])"
+        return "map(arrays | .[0])" if items.scalars or items.objects else _for_rows(sampled)
     if set(items.scalars) <= {"integer", "number"}:
         return "{count: length, least: min, most: max}"
     if is_long_text(sampled):
         return f"map(strings | .[:{LONG_TEXT}])"
     return "unique | .[:20]"
+
+
+def _with_trouble(objects: Objects) -> str:
+    """A condition that few records meet: they have a field that reports an error, as the cases of test reports do."""
+    few = [name for name, found in (objects.fields or {}).items() if 0 < MOST * found.seen < objects.seen]
+    named = [field(name, first=True) for name in few if _TROUBLE.search(name) and is_usable(name)]
+    return f"select({' or '.join(named[:MOST])}) | " if named else ""
+
+
+def _of_kind(chosen: str, sampled: Sequence[Any]) -> list[Pick]:
+    """Pick fields of the records of one kind, where records of several kinds have only the kind in common."""
+    kept = [
+        item for item in sampled if isinstance(item, dict) and any(chosen == _condition(*each) for each in item.items())
+    ]
+    objects = describe(kept).objects if kept else None
+    return picks(objects, kept) if objects is not None else []
+
+
+def _condition(name: str, value: Any) -> str:
+    return f"select({field(name, first=True)} == {quote(value)}) | " if isinstance(value, str) else ""
 
 
 def _for_cells(objects: Objects) -> str:
@@ -188,11 +215,41 @@ def _selection(names: list[str], sampled: Sequence[Any]) -> str:
         different = set(values)
         if 2 * len(different) > len(values) or not all(map(_comparable, different)):
             continue
-        for value in values:
-            if 1 < values.count(value) < len(records):
-                return f"select({field(name, first=True)} == {quote(value)}) | "
+        value = _telling(values, len(records))
+        if value:
+            return _condition(name, value)
     return ""
 
 
+def _telling(values: Sequence[str], total: int) -> str:
+    """Return a value that some but not all of the sampled items have, one of trouble if possible; ``""`` if none."""
+    shared = [value for value in dict.fromkeys(values) if 1 < values.count(value) < total]
+    return next(filter(_TROUBLE.search, shared), shared[0] if shared else "")
+
+
 def _comparable(text: str) -> bool:
-    return 0 < len(text) <= TEXT and text.isascii() and text.isprintable()
+    """Whether a text may be a category: dates, addresses and hashes have more digits."""
+    return 0 < len(text) <= TEXT and text.isascii() and text.isprintable() and _CATEGORY.fullmatch(text) is not None
+
+
+def _for_rows(rows: Sequence[Any]) -> str:
+    """Return a filter for rows without names: those of one category, else those with the largest numbers."""
+    width = len(rows[0]) if isinstance(rows[0], (list, tuple)) else 0
+    if not 1 < width <= MOST_FIELDS or any(not isinstance(row, (list, tuple)) or len(row) != width for row in rows):
+        return "map(.[0])"
+    columns = list(zip(*rows, strict=True))
+    if not any(isinstance(cell, str) for cell in rows[0]):
+        return "map(.[0])"
+    differ = [place for place, column in enumerate(columns) if any(cell != column[0] for cell in column)]
+    shown = ", ".join(f".[{place}]" for place in differ[:MOST]) if len(differ) < width or width > MOST else ""
+    shown = f"[{shown}]" if len(differ) > 1 and shown else shown
+    for place in differ:
+        texts = [cell for cell in columns[place] if isinstance(cell, str)]
+        if len(texts) == len(rows) and 2 * len(set(texts)) <= len(texts) and all(map(_comparable, texts)):
+            value = _telling(texts, len(rows))
+            if value:
+                return f"map(select(.[{place}] == {quote(value)}){f' | {shown}' if shown else ''})"
+    if shown:
+        return f"map({shown})"
+    numbers = [place for place in differ if all(type(cell) in (int, float) for cell in columns[place])]
+    return f"sort_by(-.[{numbers[0]}])" if numbers else "map(.[0])"

@@ -54,7 +54,9 @@ def picks(objects: Objects, sampled: Sequence[Any]) -> list[Pick]:
     scalars = {name: shape for name, shape in _fields(objects).items() if _is_scalar(shape)}
     texts = {name: _texts(name, records) if "string" in shape.scalars else [] for name, shape in scalars.items()}
     plain = identifying_fields([name for name in scalars if not _is_opaque(texts[name])] or scalars)
-    telling = list(islice((name for name in plain if name[:1] != "_" and _differs(name, records)), MOST))
+    telling = [name for name in plain if name[:1] != "_" and not _are_links(texts[name]) and _differs(name, records)][
+        :MOST
+    ]
     found = [Pick((name,), _is_long(scalars[name], texts[name])) for name in telling]
     if len(found) == MOST:
         return found
@@ -138,6 +140,11 @@ def _is_long(shape: Shape, texts: list[str]) -> bool:
 def _is_opaque(texts: list[str]) -> bool:
     """Whether a field has long texts without a space: hashes and URLs, which cost many tokens and say little."""
     return bool(texts) and " " not in texts[0] and OPAQUE * len(texts) < sum(map(len, texts))
+
+
+def _are_links(texts: list[str]) -> bool:
+    """Whether a field has URLs, which say less than the fields of an object inside."""
+    return bool(texts) and "://" in texts[0][:OPAQUE]
 
 
 def _inside(objects: Objects, records: list[dict[Any, Any]]) -> Iterator[Pick]:

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from coatcheck.errors import counted
+from coatcheck.explorer.previews.content_blocks import viewing
 from coatcheck.explorer.previews.main_part import call, reference_usage
 from coatcheck.explorer.previews.one_line_descriptions import Preview, describe_text
 from coatcheck.explorer.previews.preview_limit import PreviewBudget
 from coatcheck.explorer.previews.wording import Subject, headlines, printable
 from coatcheck.explorer.texts.outlines import SUMMARISED
 from coatcheck.explorer.texts.summaries import LIGHT, Summary, error_pattern, summarise
-from coatcheck.explorer.texts.text_formats import LOOKED_AT, OUTPUT, recognise
+from coatcheck.explorer.texts.text_formats import BASE64, LOOKED_AT, OUTPUT, recognise
 from coatcheck.references import Index, Path, Slice
 from coatcheck.references.walking import LINES
 
@@ -113,6 +114,8 @@ SHOWN_MATCHES = 20
 """Matches that a search shows without a limit."""
 _LAST_OF = {"log lines": 0, OUTPUT: 1}
 """Formats whose first line is shown beside the summary, and how many last lines."""
+ENCODED = 100
+"""Characters of base64 that are shown."""
 PAGE = 40
 """Maximum lines of the suggested next page."""
 
@@ -149,7 +152,8 @@ def render_text(text: str, subject: Subject, limit: int, *, summarised: bool = F
     what = f"text of {count}"
     if not budget.put_first("headline", headlines(subject, what, units)):
         return Preview("", lambda: what)
-    summary, calls = _steps(text, form, subject, limit) if summarised else _steps("", "", subject, limit)
+    scanned = (text, form) if summarised or form == BASE64 else ("", "")
+    summary, calls = _steps(*scanned, subject, limit)
     if len(calls) > 1:
         first = calls.pop(0)
         budget.put_first("next", (f"Next: {first}", first))
@@ -162,13 +166,17 @@ def render_text(text: str, subject: Subject, limit: int, *, summarised: bool = F
     tail = min(head // 2, available - head)
     if summary.text:  # the summary is more informative than lines; a line of a log is kept as an example
         head, tail, most = head // 3, _LAST_OF.get(form, 0) * head // 3, int(form in _LAST_OF)
+    if form == BASE64:
+        head, tail = min(head, ENCODED), 0
     if count.lines > FEW:
         shown = _by_lines(text, count, head, tail, most)
     else:
         shown = _by_characters(text, subject.target.path if subject.target else Path(), head, tail)
     if shown.head and budget.put("samples", "\n".join(shown.head + shown.tail)):
         budget.put_first("left_out", _omission_note(text, count, shown))
-        if not summary.text or not budget.has("next"):  # the next lines tell less than what was found
+        if form != BASE64 and (
+            not summary.text or not budget.has("next")
+        ):  # the next lines tell less than what was found
             calls.insert(-1, _more(text, count, subject, shown))
     _put_calls(budget, calls)
     return Preview(budget.text(), lambda: describe_text(what, form, summary.counts, summary.name or text[:LOOKED_AT]))
@@ -288,6 +296,8 @@ def _steps(text: str, form: str, subject: Subject, limit: int) -> tuple[Summary,
     target = subject.target
     if target is None:
         return summary, []
+    if form == BASE64:
+        return summary, [viewing(target, Path(), text)]
     calls = []
     if summary.section is not None:
         calls.append(call("get", target.join(Path((LINES, Slice(*summary.section))))))

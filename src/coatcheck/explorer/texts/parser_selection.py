@@ -9,6 +9,7 @@ from coatcheck.explorer.texts.field_blocks import looks_like_blocks, looks_like_
 from coatcheck.explorer.texts.html_tables import looks_like_html_tables, may_have_tables, open_html_tables
 from coatcheck.explorer.texts.json_documents import open_json, open_json_inside
 from coatcheck.explorer.texts.line_records import looks_like_records, open_records
+from coatcheck.explorer.texts.mail_text import looks_like_mailbox, open_mailbox
 from coatcheck.explorer.texts.outlines import SUMMARISED
 from coatcheck.explorer.texts.printed_tables import looks_printed, open_printed_table
 from coatcheck.explorer.texts.python_literals import looks_like_python, open_python_literal
@@ -74,6 +75,8 @@ def _by_lines(text: str, *, in_sandbox: bool) -> tuple[Any, str] | None:
         return None
     if in_sandbox and (found := open_html_tables(text)) is not None:
         return found
+    if in_sandbox and looks_like_mailbox(head):
+        return open_mailbox(text)
     if in_sandbox and looks_like_xml(text):
         return open_xml(text)
     if in_sandbox and looks_like_toml_or_ini(head):
@@ -113,7 +116,7 @@ def is_for_the_sandbox(text: str) -> bool:
     head = text[:HEAD].removeprefix(BYTE_ORDER_MARK)
     if looks_like_python(text) or looks_like_yaml(head) or looks_like_toml_or_ini(head):
         return True
-    if looks_like_xml(text) or looks_like_html_tables(text):
+    if looks_like_xml(text) or looks_like_html_tables(text) or looks_like_mailbox(head):
         return True
     if len(text) <= SMALL:
         return False
@@ -140,5 +143,6 @@ def may_be_opened(head: str) -> bool:
         or looks_like_toml_or_ini(head)
         or looks_like_xml(f"{head}>")  # as if a tag ended where it is cut
         or may_have_tables(head)
+        or looks_like_mailbox(head)
         or _are_records(head)
     )

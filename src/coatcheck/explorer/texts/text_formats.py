@@ -27,6 +27,11 @@ _LOG = re.compile(
 )
 _HEADING = re.compile(r"^#{1,6} \S", re.MULTILINE)
 _ASCIIDOC = re.compile(r"^={1,6} \w", re.MULTILINE)
+_BASE64 = re.compile(
+    r"(?:data:[\w.+/-]{1,80}(?:;[\w=.-]{1,40}){0,3},)?[A-Za-z0-9+/_-]{60,}={0,2}"
+    r"(?:\r?\n[A-Za-z0-9+/_-]{1,4000}={0,2}){0,200}\s*"
+)
+_MIXED = re.compile(r"(?=[^A-Z]*[A-Z])(?=[^a-z]*[a-z])(?=\D*\d)")
 _LATEX = re.compile(r"^[ \t]{0,8}\\(?:documentclass|begin|chapter|(?:sub){0,2}section)\b", re.MULTILINE)
 _MARKDOWN = re.compile(r"#{1,6} \S|```|[-*] \[[ x]\] |\|.*\|$|\[[^]]+\]\([^)]+\)")
 _SNAPSHOT = re.compile(
@@ -57,6 +62,7 @@ _CODE_WORDS = (
 """Words of source code: a text without any of them is not checked further."""
 
 OUTPUT = "the output of a build or of tests"
+BASE64 = "base64"
 
 
 def recognise(text: str) -> str:
@@ -64,6 +70,8 @@ def recognise(text: str) -> str:
     start = text[:LOOKED_AT].removeprefix("\ufeff")
     # The last line of the checked part may be cut off.
     lines = start.split("\n")[: LINES if len(text) <= LOOKED_AT else max(start.count("\n"), 1)][:LINES]
+    if " " not in start[:60] and _BASE64.fullmatch(start) is not None and _MIXED.match(start) is not None:
+        return BASE64
     return (
         _brackets(text, start)
         or _lines(lines, start)
