@@ -18,6 +18,7 @@ from coatcheck.calls.long_messages import LongMessages
 from coatcheck.explorer import Explorer
 from coatcheck.object_store import ObjectStore
 from coatcheck.proxy.front.http_application import Application
+from coatcheck.proxy.front.long_calls import LongCalls
 from coatcheck.proxy.front.long_responses import PART, EncodedResponses
 from coatcheck.proxy.front.sessionless_requests import SendQueue
 from coatcheck.proxy.upstreams.process_connection import ProcessConnection
@@ -112,6 +113,37 @@ async def test_long_calls_of_many_clients_are_parsed_in_turn(way):
         assert all("45001" in answer for answer in await asyncio.gather(*(call(reference) for _ in range(6))))
     assert 2 << 20 < requests.most <= 5 << 20
     assert (requests.processed, requests.waiting, messages.held) == (0, 0, 0)
+
+
+async def test_a_long_call_that_is_refused_is_not_held_and_one_whose_client_leaves_is_called():
+    call = {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "tools/call",
+        "params": {"name": "f", "arguments": {"x": "x" * (2 << 20)}},
+    }
+    calls, body = LongCalls(None), json.dumps(call).encode()
+
+    async def send(_event: dict) -> None:
+        pass
+
+    async def taken(status: int) -> dict:
+        """What the SDK parses of the call, which it answers with a status, and whose client leaves."""
+        events = [{"type": "http.request", "body": body, "more_body": False}, {"type": "http.disconnect"}]
+
+        async def receive() -> dict:
+            return events.pop(0)
+
+        receiving, sending = await calls.shortened(receive, send)
+        message = json.loads((await receiving())["body"])
+        await sending({"type": "http.response.start", "status": status})
+        assert (await receiving())["type"] == "http.disconnect"
+        return message
+
+    refused, accepted = await taken(400), await taken(200)
+    assert "arguments" not in accepted["params"]
+    assert calls.line_of(refused) is None
+    assert calls.line_of(accepted) == body
 
 
 def response_line(size: int) -> bytes:

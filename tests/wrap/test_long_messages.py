@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sys
+from types import SimpleNamespace
 
 import httpx2
 import pytest
@@ -128,15 +129,19 @@ async def test_above_the_limit_reading_waits_for_what_is_processed_and_else_for_
 
 async def test_above_the_limit_reading_waits_for_clients_as_long_as_they_read(monkeypatch):
     messages = LongMessages._of_loops[asyncio.get_running_loop()] = LongMessages(most_held=10)
+    now, resumed = 1000.0, asyncio.Event()
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now))
     unsent = [Unsent(b"x" * 6), Unsent(b"x" * 6)]
-    resumed = asyncio.Event()
     reading = Reading(messages, resumed.set)
     assert not reading.grow_to(1)
     unsent.pop()
     assert resumed.is_set()
+    now += module.LEADER_SECONDS
     unsent.append(Unsent(b"x" * 6))
-    monkeypatch.setattr(module, "LEADER_SECONDS", 0)
     assert reading.grow_to(2)  # no client reads any more
+    messages.note_client_reads()
+    reading.finish()
+    assert not reading.grow_to(3)
     unsent.clear()
     reading.finish()
     assert messages.held == 0

@@ -166,8 +166,9 @@ class LongMessages:
 
     def count_unsent(self, change: int) -> None:
         """Change the bytes of responses that their clients have not read."""
+        if change < 0 or not self.unsent:  # Further responses give clients that do not read no more time.
+            self.note_client_reads()
         self.unsent += change
-        self.note_client_reads()
         self.count(change)
 
     # Reading

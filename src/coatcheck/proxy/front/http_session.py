@@ -150,7 +150,7 @@ class Session:
             UpstreamError: It waited for other long requests too long.
         """
         if scope["method"] == "POST":
-            receive = await self._calls.shortened(receive)
+            receive, send = await self._calls.shortened(receive, send)
         await self.transport.handle_request(scope, receive, self._responses.restored(send))
 
     async def _read(self, received: AsyncIterable[SessionMessage | Exception]) -> None:

@@ -3,11 +3,10 @@
 import asyncio
 import secrets
 from collections.abc import Hashable
-from functools import partial
 from typing import Any
 
 from starlette.types import Message as Event
-from starlette.types import Receive
+from starlette.types import Receive, Send
 
 from coatcheck.calls.long_messages import LongMessages
 from coatcheck.codec import Chunks, adump_line, aload_json, dump_json, free_chunks, is_json
@@ -29,8 +28,8 @@ class LongCalls:
         self._caller = self if caller is None else caller
         self._lines: dict[str, bytes] = {}
 
-    async def shortened(self, receive: Receive) -> Receive:
-        """Return what the SDK receives in place of a request, whose body is a single event (``BufferedBodies``).
+    async def shortened(self, receive: Receive, send: Send) -> tuple[Receive, Send]:
+        """Return what the SDK receives of and sends to a request, whose body is a single event (``BufferedBodies``).
 
         Raises:
             UpstreamError: Too many long calls are being parsed.
@@ -40,15 +39,17 @@ class LongCalls:
         if len(event.get("body", b"")) > PARSED_AT_ONCE:
             token = secrets.token_hex(16)  # No client can name the call of another one.
             event = {**event, "body": await self._without_arguments(event.pop("body"), token)}
-        return partial(self._replay, [event], token, receive)
+        events = [event]
 
-    async def _replay(self, events: list[Event], token: str, receive: Receive) -> Event:
-        if events:
-            return events.pop()
-        try:
-            return await receive()
-        finally:
-            self._lines.pop(token, None)  # The SDK has refused it.
+        async def replay() -> Event:
+            return events.pop() if events else await receive()
+
+        async def sent(event: Event) -> None:
+            if event.get("status", 200) >= 400:  # noqa: PLR2004
+                self._lines.pop(token, None)  # The SDK has refused it, and the session does not get it.
+            await send(event)
+
+        return replay, sent if token in self._lines else send
 
     def line_of(self, message: Message) -> bytes | None:
         """Return the line of a long call that the SDK has accepted; ``None`` for any other message."""
