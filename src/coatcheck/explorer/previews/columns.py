@@ -38,8 +38,10 @@ class Columns(NamedTuple):
 
 def columns_beside(value: Any, place: Path) -> Columns | None:
     """Return the columns next to the rows at ``place``, if the rows match them."""
+    if not place:
+        return None
     rows, parent = at(value, place), at(value, Path(place.steps[:-1]))
-    if not place or not isinstance(rows, (list, tuple)) or not rows:
+    if not isinstance(rows, (list, tuple)) or not rows:
         return None
     for key in NAMES:
         columns = parent.get(key)
@@ -56,8 +58,10 @@ def columns_beside(value: Any, place: Path) -> Columns | None:
 
 def parallel_lists(value: Any, place: Path) -> list[str]:
     """Return the names of lists of scalars of the same length as the one at ``place``, itself included."""
+    if not place:
+        return []
     parent, length = at(value, Path(place.steps[:-1])), len(at(value, place))
-    if not place or len(parent) > MOST:
+    if len(parent) > MOST:
         return []
     found = [
         name
