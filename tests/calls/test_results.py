@@ -69,7 +69,7 @@ async def test_a_large_result_never_grows_and_can_be_rebuilt_exactly(explorer):
 async def test_requests_for_input_and_tasks_pass(explorer):
     interceptor = Interceptor(explorer)
     for result in (
-        {"resultType": "input_required", "content": [{"type": "text", "text": "x" * 9_000}]},
+        {"resultType": "input_required", "inputRequests": {"a": {"method": "x" * 9_000}}},
         {"task": {"taskId": "x" * 9_000}},
     ):
         assert await interceptor.result("t", result) is result

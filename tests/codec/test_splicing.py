@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from coatcheck.codec import Spliced, adump_line, dump_json, dump_line
+from coatcheck.codec import Spliced, adump_line, dump_json, dump_line, splice_text
 from coatcheck.codec.json_encoders import _PLACE, LONG_SPLICED
 
 LONG = json.dumps(["x" * LONG_SPLICED, 1.50, {"a": None}]).encode()
@@ -27,7 +27,18 @@ def test_the_same_payload_may_appear_twice():
 
 def test_splicing_works_with_the_lossless_encoder():
     value = [Spliced(LONG), 2**70, "\ud800"]
-    assert dump_line(value) == b'[%b,%d,"\\ud800"]\n' % (LONG, 2**70)
+    assert dump_line(value) == b'[%b,%d,"\\ufffd"]\n' % (LONG, 2**70)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("length", [1, 300_000], ids=["short", "long"])
+async def test_no_line_contains_a_lone_surrogate(length):
+    half = "cut \ud83d " * length
+    spliced = {"a": await splice_text(half), "b": half, "\ud83d": 1}
+    for line in (dump_line(spliced), await adump_line(spliced)):
+        shown = json.loads(line)
+        assert shown["a"] == shown["b"] == half.replace("\ud83d", "\ufffd")
+        line.decode()
 
 
 @pytest.mark.parametrize("spliced", [SHORT, LONG], ids=["short", "long"])

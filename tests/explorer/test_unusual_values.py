@@ -91,6 +91,12 @@ def test_integers_of_any_size_inside_json_text_stay_exact(explorer, structured):
     assert str(BIG) in explorer.preview(object_id)
 
 
+def test_a_number_beyond_a_double_is_null_in_every_answer(explorer):
+    object_id = explorer.store.put('{"rows": [[1e400, -1e400]]}' + " " * 9_000)
+    assert explorer.explore(object_id, "rows") == explorer.query(object_id, ".rows") == "[[null,null]]"
+    assert "[null, null]" in explorer.slice(object_id, path="rows")
+
+
 @pytest.mark.parametrize("filter_", [".a", ".a | -.", "[.a] | add", "to_entries[0].value", ". == .", ".a + 1"])
 def test_a_filter_accepts_an_integer_of_any_size(explorer, filter_):
     object_id = explorer.store.put({"a": 10**5000, "b": 1})

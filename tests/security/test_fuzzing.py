@@ -267,6 +267,18 @@ def test_malformed_lines_neither_stop_nor_hang_a_server(server):
 
 
 @pytest.mark.parametrize("server", SERVERS)
+def test_lines_that_the_sdk_cannot_parse_are_answered(server):
+    put = (
+        b'{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":"object_store_put","arguments":{"value":%b}}}'
+    )
+    values = [b'"cut \\ud83d"', b'{"\\uDC00": "\\udc00"}', b"[" * 300 + b"]" * 300, b'"caf\xe9"', b"[NaN, 1e999]"]
+    done = output_of(SERVERS[server], [put % each for each in enumerate(values)])
+    answers = {answer["id"]: answer for answer in map(json.loads, done.stdout.splitlines())}
+    for number in range(len(values)):
+        assert "Stored as" in answers[number]["result"]["content"][0]["text"]
+
+
+@pytest.mark.parametrize("server", SERVERS)
 def test_random_lines_neither_stop_nor_hang_a_server(server):
     messages = st.fixed_dictionaries(
         {},

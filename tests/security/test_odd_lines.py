@@ -37,6 +37,6 @@ async def test_a_malformed_response_becomes_an_error_that_describes_it(target):
         for name in MALFORMED:
             answered = await call(name)
             assert answered.startswith("error: The "), name
-            assert any(word in answered for word in ("malformed", "no JSON", "no result")), name
+            assert any(word in answered for word in ("malformed", "not JSON", "not a result")), name
             assert len(answered) < 500, name
             assert await call("fine") == "fine", name

@@ -222,10 +222,11 @@ async def test_initialize_in_a_stateless_revision_is_refused_and_has_no_effect(u
 async def open_raw_connection(http, url, mode):
     """Open a connection without the SDK; returns a function that calls a tool."""
     version = "2026-07-28" if mode == "auto" else "2025-11-25"
-    headers = {"accept": "application/json, text/event-stream", "mcp-protocol-version": version}
+    json_or_events = "application/json, text/event-stream"
+    headers = {"accept": json_or_events, "content-type": "application/json", "mcp-protocol-version": version}
 
     async def post(message):
-        answer = await http.post(url, json={"jsonrpc": "2.0", **message}, headers=headers)
+        answer = await http.post(url, content=json.dumps({"jsonrpc": "2.0", **message}), headers=headers)
         assert answer.is_success, answer.text[:500]
         text = answer.text
         data = [line[6:] for line in text.splitlines() if line.startswith("data: {")] if text[:1] != "{" else [text]
@@ -245,6 +246,13 @@ async def open_raw_connection(http, url, mode):
         return (await post({"id": 1, "method": "tools/call", "params": params}))[1]["result"]
 
     return call
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_a_request_with_a_lone_surrogate_is_answered(command_url, mode):
+    async with httpx2.AsyncClient(timeout=60) as http:
+        call = await open_raw_connection(http, command_url, mode)
+        assert (await call("length", {"value": "cut \ud83d"}))["content"][0]["text"] == "5"
 
 
 async def test_each_session_has_its_own_server_and_requests_without_a_session_share_one(command_url):

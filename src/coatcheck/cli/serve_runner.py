@@ -23,6 +23,7 @@ from coatcheck.containers import Container
 from coatcheck.errors import CoatcheckError
 from coatcheck.mcp_server.authentication import Authentication
 from coatcheck.proxy.front.asgi_middleware import DrainingApplication, PostOnly
+from coatcheck.proxy.front.repaired_requests import repaired_stdin
 from coatcheck.proxy.front.standard_streams import require_stdio, signals
 from coatcheck.tools.registration import choose_tools
 from coatcheck.tools.toolset import Toolset
@@ -106,7 +107,7 @@ async def _serve_stdio(server: MCPServer[Any], container: Container) -> None:
 
     async with running(container):
         freeze_loaded_objects()
-        with signals(end, lambda: container.settings().shutdown_timeout):
+        with repaired_stdin(), signals(end, lambda: container.settings().shutdown_timeout):
             explain_waiting()  # from here on, Ctrl-C stops the server gracefully
             serving = asyncio.ensure_future(server.run_stdio_async())
             waiting = asyncio.ensure_future(signalled.wait())

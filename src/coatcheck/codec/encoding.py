@@ -130,11 +130,14 @@ _ESCAPE = re.compile(
 
 
 def dump_line(value: Any) -> bytes:
-    """Encode any value as a line of compact JSON, its newline included."""
+    """Encode any value as a line of compact JSON, its newline included.
+
+    Lone surrogates become ``U+FFFD``: official clients and servers drop a line that has one, and never answer.
+    """
     try:
         return dump_line_fast(value)
     except Exception:  # noqa: BLE001  # as in ``try_dump``
-        return encode_fallback(value) + b"\n"
+        return replace_escaped_surrogates(encode_fallback(value).decode()).encode() + b"\n"
 
 
 def dump_plain(value: Any, limit: int, size: int | None = None) -> bytes | None:

@@ -82,11 +82,13 @@ def wire_result(content: list[Any], structured: Any, meta: Any, *, is_error: boo
 
 
 def is_finished(result: Any) -> bool:
-    """Whether this is a finished tool result, not a request for input and not a task."""
-    if not isinstance(result, dict) or result.get("resultType", "complete") != "complete":
+    """Whether this is a tool result that a model may read, not a request for input and not a task."""
+    if not isinstance(result, dict):
         return False
-    content = result.get(CONTENT)
-    return isinstance(content, list) or (content is None and structured_of(result) is not None)
+    content, structured = result.get(CONTENT), structured_of(result)
+    if result.get("resultType", "complete") != "complete":  # older clients do not know this member
+        return bool(blocks_of(result)) or structured is not None
+    return isinstance(content, list) or (content is None and structured is not None)
 
 
 # Its value

@@ -129,6 +129,7 @@ class Conversation:
 
     def from_client(self, line: bytes, refuse: Refuse | None = None) -> None:
         """Handle a line from the client; with ``refuse``, a long one has its turn among those of all clients."""
+        line = jsonrpc.well_formed_request(line)
         if len(line) > jsonrpc.LONG_LINE and self._passed_without_parsing(line):
             return
         if len(line) > jsonrpc.PARSED_AT_ONCE:
@@ -302,11 +303,8 @@ class Conversation:
         """Whether the ends of a long line show that the message does not concern us."""
         if partial_parsing.is_certainly_request(line):
             return True
-        key = partial_parsing.find_response_id(line)
-        if key is None:
-            return False
-        request = self._requests.sent(key)
-        if request is not None and (self._opens(request) or not partial_parsing.is_well_formed_response(line)):
+        request = self._requests.sent(partial_parsing.find_response_id(line))
+        if request is None or self._opens(request) or not partial_parsing.is_well_formed_response(line):
             return False
         self._requests.remove(request)
         return True
@@ -343,7 +341,7 @@ class Conversation:
     def _passes_as_it_is(self, message: Any, line: bytes) -> bool:
         request = self._requests.answered_by(message)
         if request is None:
-            return jsonrpc.is_message(message)
+            return jsonrpc.is_message(message) and not (is_response(message) and id_of(message))
         is_exact = request.requester is None and well_formed_response(message, line, request.request_id)[0] is message
         return is_exact and not self._concerns_us(request, message, line)
 
@@ -372,6 +370,8 @@ class Conversation:
             message, line = well_formed_response(message, line, request.request_id)
         concerns_us = request is not None and self._concerns_us(request, message, line)
         request = self._requests.remove(request)
+        if request is None and id_of(message) is not None:
+            return  # To no request, or to one that was answered or cancelled: it could arrive before the real response.
         if request is None or not concerns_us:
             self._to_client(line)
         elif request.requester is not None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from coatcheck.codec.characters import well_formed
 from coatcheck.codec.chunked.decoder import ChunkedDecoder, Chunks, Load
 from coatcheck.codec.chunked.encoder import CHUNK_PARTS, TEXT_CHARACTERS, ChunkedEncoder, NeedsFallback
 from coatcheck.codec.chunked.size_estimate import is_small, parts_of
@@ -200,11 +201,8 @@ def _checked_with_depth(piece: bytes) -> Any:
 
 
 async def splice_text(text: str) -> Spliced:
-    """Encode a text of any length as JSON that is inserted as it is."""
+    """Encode a text of any length as JSON that is inserted as it is; lone surrogates become ``U+FFFD``."""
+    text = well_formed(text)
     if len(text) <= TEXT_CHARACTERS:
         return Spliced(dump_json(text))
-    try:
-        buffer = await _collect(ChunkedEncoder(fallback=False), text)
-    except NeedsFallback:
-        buffer = await _collect(ChunkedEncoder(fallback=True), text)
-    return Spliced(buffer.view())
+    return Spliced((await _collect(ChunkedEncoder(fallback=False), text)).view())

@@ -128,8 +128,6 @@ def scalar_json(value: Any, limit: int) -> str:
         return json.dumps(value if len(value) <= limit else value[: limit + 1], ensure_ascii=False)
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
-    if isinstance(value, int):
-        from coatcheck.codec import dump_json
+    from coatcheck.codec import dump_json
 
-        return dump_json(value).decode()
-    return json.dumps(value)
+    return dump_json(value).decode()

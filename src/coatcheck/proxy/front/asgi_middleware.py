@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from coatcheck.calls.long_messages import LongMessages, Reading
-from coatcheck.proxy.jsonrpc import error_response
+from coatcheck.proxy.jsonrpc import error_response, well_formed_request
 
 MAX_BODY_BYTES = 64 << 20
 """Maximum bytes of a request body."""
@@ -143,7 +143,7 @@ class BufferedBodies:
             raise _TooLargeError
         if size > SHORT_BODY_BYTES:
             reading.complete(size)
-        return body.getvalue()
+        return well_formed_request(body.getvalue())
 
 
 class _TooLargeError(Exception):

@@ -74,7 +74,7 @@ class EncodedResponse(JSONRPCResponse):
         if repaired is not self._unsent.line and await is_json(repaired, is_line=True):
             self._unsent = Unsent(repaired)
             return self
-        return _error(self.id, "The server's response is no JSON.")
+        return _error(self.id, "The server's response is not JSON.")
 
 
 class EncodedResponses:
