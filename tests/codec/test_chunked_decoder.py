@@ -39,7 +39,7 @@ def read(text, **sizes):
         pieces += 1
 
 
-@settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=150)
+@settings(deadline=None, suppress_health_check=list(HealthCheck))
 @given(values, st.sampled_from(spelled), st.integers(1, 90), st.integers(1, 60))
 def test_decoding_in_windows_gives_the_same_value(value, spell, window, text_window):
     text = spell(value)
@@ -50,7 +50,7 @@ def test_decoding_in_windows_gives_the_same_value(value, spell, window, text_win
     assert orjson.dumps(decoded) == orjson.dumps(orjson.loads(text))
 
 
-@settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=150)
+@settings(deadline=None, suppress_health_check=list(HealthCheck))
 @given(values, st.data())
 def test_invalid_json_is_refused(value, data):
     text = orjson.dumps(value)

@@ -11,7 +11,7 @@ import anyio
 import orjson
 import pytest
 from anyio.lowlevel import checkpoint
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -104,14 +104,12 @@ def containers_of(scalar: st.SearchStrategy[Any], key: st.SearchStrategy[Any]) -
 
 
 @given(containers_of(scalars, plain_keys))
-@settings(max_examples=200)
 def test_a_json_value_is_encoded_in_slices_as_in_one_step(value):
     with tiny_slices():
         assert measure_chunks(anyio.run(aencode, value)) == measure_chunks(encode(value))
 
 
 @given(containers_of(strange_scalars, strange_keys))
-@settings(max_examples=300)
 def test_any_other_value_is_encoded_in_slices_as_in_one_step(value):
     with tiny_slices():
         assert measure_chunks(anyio.run(aencode, value)) == measure_chunks(encode(value))

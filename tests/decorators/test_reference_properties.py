@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from coatcheck.backends import InMemoryBackend
@@ -49,7 +49,6 @@ def tool(x: Any) -> Any:
     return x
 
 
-@settings(max_examples=300, deadline=None)
 @given(values)
 def test_references_become_their_values_and_everything_else_is_unchanged(value: Any) -> None:
     store = ObjectStore(InMemoryBackend())
@@ -57,7 +56,6 @@ def test_references_become_their_values_and_everything_else_is_unchanged(value: 
     assert referenceable(object_store=store)(tool)(value) == resolved_value(value)
 
 
-@settings(max_examples=300, deadline=None)
 @given(values)
 def test_an_escaped_value_arrives_unescaped(value: Any) -> None:
     store = ObjectStore(InMemoryBackend())

@@ -37,6 +37,9 @@ WHOLE_FROM = {
 }
 """The tools whose `structuredContent` a client gets whole, by its name and whether it shows views."""
 
+ONE_OF_EACH = [("claude-code", True), ("claude-code", False), ("goose", False)]
+"""One client for each set of tools: that a server knows the profiles of all clients is tested once per implementation."""
+
 
 @contextlib.contextmanager
 def served(kind: str) -> Iterator[str]:
@@ -90,14 +93,14 @@ async def test_behind_wrap_over_http(mode, url):
 async def test_behind_a_gateway(mode, url, tmp_path):
     (tmp_path / "mcp.json").write_text(json.dumps({"mcpServers": {"one": {"type": "http", "url": url}}}))
     with anyio.fail_after(90), wrapped_over_http("--servers", str(tmp_path / "mcp.json")) as (_, wrapped, _):
-        for name, apps in WHOLE_FROM:
+        for name, apps in ONE_OF_EACH:
             await check(wrapped, mode, name, apps=apps, prefix="one__")
 
 
 @MODES
 async def test_behind_wrap_over_stdio(mode, url):
     with anyio.fail_after(90):
-        for name, apps in (("claude-code", True), ("claude-code", False), ("goose", False)):
+        for name, apps in ONE_OF_EACH:
             await check(wrap_on_stdio("--url", url), mode, name, apps=apps)
 
 
@@ -112,7 +115,7 @@ async def test_at_an_attached_server(mode):
 @MODES
 async def test_at_a_fastmcp_server(mode):
     with anyio.fail_after(90), served("fastmcp") as url:
-        for name, apps in WHOLE_FROM:
+        for name, apps in ONE_OF_EACH:
             await check(url, mode, name, apps=apps)
 
 
