@@ -20,7 +20,7 @@ demo-deepset: $(READY)  ## Run the deepset toolset against a simulated platform,
 	$(BIN)/python examples/demo/deepset_demo.py
 
 test: $(READY)  ## Run the tests: several files at a time, then those that need the machine for themselves
-	@echo "Running the tests: about seven minutes on two cores." >&2
+	@echo "Running the tests: about six minutes on two cores." >&2
 	$(BIN)/python -m pytest -q -n auto --dist loadfile -m "not long and not alone"
 	$(BIN)/python -m pytest -q -m "alone and not long" $(ALONE)
 

@@ -25,8 +25,8 @@ from tests.server_fixtures import (  # noqa: F401  # fixtures
 MOST_WORKERS = 8
 LONGEST_FIRST = (
     "real_servers/test_servers.py",  # installs packages that other files need too, so they must not run at the same time
-    *("wrap/", "security/", "real_servers/", "deepset/", "sandbox/", "replicas/", "cli/", "backends/", "demo/"),
-    *("server/", "installer/", "codec/", "oauth/", "examples/", "degradation/", "tools/", "load/"),
+    *("wrap/", "security/", "real_servers/", "degradation/", "deepset/", "sandbox/", "replicas/", "backends/", "load/"),
+    *("server/", "cli/", "codec/", "examples/", "oauth/", "demo/", "installer/", "tools/"),
 )
 """Folders and files of long tests, which start first, so that all workers finish at about the same time."""
 

@@ -8,6 +8,7 @@ from coatcheck.calls.interceptor import Interceptor
 from coatcheck.calls.limits import CallBudget, Limits
 from coatcheck.codec import decode_result
 from coatcheck.errors import ArgumentRejected, FilterError
+from coatcheck.explorer import Explorer
 
 pytestmark = pytest.mark.anyio
 
@@ -23,10 +24,13 @@ def texts(result):
 
 
 @pytest.fixture
+def explorer(store, sandbox):
+    return Explorer(store, sandbox=sandbox)
+
+
+@pytest.fixture
 def interceptor(explorer):
-    yield Interceptor(explorer)
-    if explorer._sandbox is not None:
-        explorer._sandbox.close()
+    return Interceptor(explorer)
 
 
 async def test_an_existing_reference_inside_a_longer_text_adds_a_note_to_the_result(explorer, interceptor):

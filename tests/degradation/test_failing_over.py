@@ -15,7 +15,7 @@ from tests.degradation.load import Load
 from tests.redis_groups import redis_cluster, sentinel_service
 from tests.waiting import until, within
 
-pytestmark = [pytest.mark.anyio, pytest.mark.alone]
+pytestmark = pytest.mark.anyio
 
 LARGE = list(range(2000))
 WHOLE = "This result was not kept: "

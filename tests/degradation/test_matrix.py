@@ -12,7 +12,7 @@ from coatcheck.errors import ObjectStoreUnavailable
 from coatcheck.settings import Settings
 from tests.waiting import until, within
 
-pytestmark = [pytest.mark.anyio, pytest.mark.alone]
+pytestmark = pytest.mark.anyio
 
 LARGE = list(range(2000))
 WHOLE, PIECE = "This result was not kept: ", "[0,1,2"

@@ -36,16 +36,14 @@ def mode(request: pytest.FixtureRequest) -> Any:
 
 
 @pytest.fixture
-async def client(store: ObjectStore, mode: Any) -> AsyncIterator[Client]:
+async def client(store: ObjectStore, mode: Any, sandbox: Sandbox) -> AsyncIterator[Client]:
     store.put(RECORDS)
     store.put(TEXT)
-    sandbox = Sandbox()
     explorer = Explorer(store, sandbox=sandbox, response_limit=LIMIT, preview_limit=1000)
     server = MCPServer("test")
     register_tools(server, object_store_tools(lambda: store, lambda: explorer), object_store=lambda: store)
     async with Client(server, mode=mode) as connected:
         yield connected
-    sandbox.close()
 
 
 async def call(client: Client, name: str, **arguments: Any) -> str:
