@@ -151,7 +151,7 @@ def response_line(size: int) -> bytes:
 
 
 async def test_a_response_is_held_until_its_client_has_read_it_and_above_the_limit_others_are_refused():
-    messages = LongMessages._of_loops[asyncio.get_running_loop()] = LongMessages(most_held=5 << 20)
+    messages = LongMessages._of_loops[asyncio.get_running_loop()] = LongMessages(most_held=3 << 20)
     responses, sent, may_read = EncodedResponses(), [], asyncio.Event()
     line = response_line(3 << 20)
     place = responses.of(line).model_dump_json()
@@ -175,7 +175,7 @@ async def test_a_response_is_held_until_its_client_has_read_it_and_above_the_lim
 
 
 async def test_the_same_holds_for_requests_without_a_session():
-    messages = LongMessages._of_loops[asyncio.get_running_loop()] = LongMessages(most_held=5 << 20)
+    messages = LongMessages._of_loops[asyncio.get_running_loop()] = LongMessages(most_held=3 << 20)
     line, queues = response_line(3 << 20), [SendQueue(), SendQueue()]
     for queue in queues:
         queue.put(line)

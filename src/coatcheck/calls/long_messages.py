@@ -157,8 +157,11 @@ class LongMessages:
     # Sending
 
     def may_send(self, size: int) -> bool:
-        """Whether a response may wait for its client; not if responses up to the limit wait for others already."""
-        return not self.unsent or self.unsent + size <= self._most_held
+        """Whether a response may wait for its client; not if many responses wait for clients that do not read.
+
+        If clients read, there are no more than the limit and the message that was read last.
+        """
+        return not self.unsent or self.unsent + size <= self._most_held * 3 // 2
 
     def note_client_reads(self) -> None:
         """Note that a client has read a part of a response: what is read next may wait for the rest."""
