@@ -38,6 +38,29 @@ def test_an_estimate_is_within_fifteen_percent_of_the_tokenizer(value):
     assert 0.85 * tokens <= estimate_tokens(value, len(text)) <= 1.15 * tokens
 
 
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Khách hàng phản ánh đơn hàng bị giao trễ và yêu cầu hoàn tiền ngay trong ngày hôm nay. ",
+        "πελάτης ζήτησε επιστροφή χρημάτων επειδή η παραγγελία καθυστέρησε δύο εβδομάδες. ",
+        "הלקוח ביקש החזר כספי כי ההזמנה התעכבה שבועיים ואף אחד לא ענה לו בטלפון. ",
+        "ग्राहक ने पैसे वापस मांगे क्योंकि ऑर्डर दो सप्ताह देर से आया और किसी ने जवाब नहीं दिया। ",
+        "ลูกค้าขอเงินคืนเพราะสินค้าล่าช้าสองสัปดาห์และไม่มีใครตอบกลับทางโทรศัพท์หรืออีเมล ",
+        "주문이 2주 지연되고 아무도 답변하지 않아 고객이 환불을 요청했습니다. ",
+        "注文が二週間遅れて誰も返事をしなかったため、お客様は返金を求めました。",
+        "由于订单延迟了两周且没有人回复客户要求退款。电话和电子邮件都联系不上。",
+        "😀😂🔥🚀✅❌🎉👍👎💥🧪📦",
+        "✅ done 🚀\n",
+        "a → b ⇒ c … d — e\n",
+    ],
+    ids=["Vietnamese", "Greek", "Hebrew", "Hindi", "Thai", "Korean", "Japanese", "Chinese", "emoji", "marks", "arrows"],
+)
+def test_an_estimate_of_other_scripts_is_within_twenty_percent_of_the_tokenizer(sentence: str):
+    text = sentence * 60
+    tokens = count_tokens(text)
+    assert 0.8 * tokens <= estimate_tokens(text, len(text)) <= 1.2 * tokens
+
+
 def test_a_preview_contains_the_estimate():
     assert f"(~{estimate_tokens(LOG, len(LOG)):,} tokens)" in render(LOG, Subject("@obj_1", len(LOG)), 4000).text
 

@@ -27,12 +27,17 @@ _TOKEN = re.compile(
     r"[^\r\nA-Za-z0-9]?+[a-z]{1,7}+|[^\r\nA-Za-z0-9]?+[A-Z](?:[a-z]{1,7}+|[A-Z]?+)"
     # Branches that start with a set of characters are skipped quickly, and sets of ASCII compile quickly.
     rf"|\d\d{{0,2}}+|{_SIGN}{_SIGN}{{0,2}}+\n*+| {_SIGN}{{1,3}}+\n*+"
-    r"| ?+[\u00c0-\u06ff]{1,4}+|[\u2010-\u303f\uff00-\U0010ffff]|[^\x00-\x7f]{1,2}+|\s*\n\s*|\s++"
+    r"| ?+(?:[\u0370-\u03ff\u0590-\u05ff]{1,3}+|[\u00c0-\u06ff\u0900-\u0dff]{1,4}+|[\u2010-\u303f\uff00-\U0010ffff]"
+    r"|[^\x00-\x7f]{1,2}+)|\s*\n\s*|\s++"
 )
 _BETWEEN_LETTERS = re.compile(r"[A-Z](?<=[a-z0-9].)(?=[^a-z])")
 """Counted besides: random letters, as in base64, are shorter tokens than words."""
-_WITHOUT_SPACES = re.compile("[\u0e00-\u0e7f]+|[\u3040-\u9fff]+")
-"""Thai, Japanese and Chinese: eight characters make five tokens."""
+_WITHOUT_SPACES = re.compile("[\u3040-\u9fff]+")
+"""Japanese and Chinese: eight characters make five tokens."""
+_PICTURES = re.compile("[\U0001f000-\U0010ffff]")
+"""Most emoji are two tokens."""
+_VIETNAMESE = re.compile("[\u0103\u0111\u01a1\u01b0\u1ea0-\u1ef9]")
+"""Letters of Vietnamese, whose words are one token with them."""
 
 
 def estimate_tokens(value: Any, characters: int) -> int:
@@ -42,7 +47,8 @@ def estimate_tokens(value: Any, characters: int) -> int:
         return 0
     tokens = _TOKEN.subn("", sample)[1] + len(_BETWEEN_LETTERS.findall(sample))  # `subn` counts without a list
     if not sample.isascii():
-        tokens += sum(map(len, _WITHOUT_SPACES.findall(sample))) // 8
+        tokens += sum(map(len, _WITHOUT_SPACES.findall(sample))) // 8 + len(_PICTURES.findall(sample)) * 2 // 3
+        tokens -= len(_VIETNAMESE.findall(sample)) * 5 // 4
     return round(tokens * characters / len(sample))
 
 
