@@ -12,8 +12,9 @@ def main() -> int:
         signal.signal(signal.SIGINT, lambda number, _frame: os._exit(128 + number))
     from coatcheck.cli import main as run
 
-    if sys.argv[1:2] != ["wrap"]:  # which starts a server before its imports, and handles signals itself
-        import coatcheck.cli.app  # noqa: F401
+    if sys.argv[1:2] not in (["wrap"], ["serve"]):  # which import most of their modules later, and handle signals
+        import coatcheck.cli.app
+        import coatcheck.errors  # noqa: F401
 
         if is_default:
             signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -120,3 +120,26 @@ def test_a_signal_during_the_imports_gives_no_traceback(command):
         said.append(process.communicate(timeout=60)[1])
     assert process.returncode == 130
     assert "Traceback" not in "".join(said)
+
+
+CONVERTING = """
+import signal, sys
+
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "pydantic":
+            try:
+                signal.raise_signal(signal.SIGINT)
+            except KeyboardInterrupt:
+                raise ValueError("pydantic converts it") from None
+
+sys.meta_path.insert(0, Finder())
+sys.argv = ["coatcheck", "serve"]
+from coatcheck.__main__ import main
+sys.exit(main())
+"""
+
+
+def test_a_signal_that_a_library_would_convert_gives_no_traceback():
+    done = subprocess.run([sys.executable, "-c", CONVERTING], capture_output=True, stdin=subprocess.DEVNULL, timeout=60)
+    assert (done.returncode, done.stderr) == (130, b"")
