@@ -311,6 +311,10 @@ def test_rules_among_rows_and_signs_in_cells_do_not_end_a_table(text: str, last:
         "A B C\nsome words here\nand others there\nbut no numbers\n",
         "# Title\n\n| a | b |\n|---|---|\n| 1 | 2 |\n| 3 | 4 |\n| 5 | 6 |\n\n" + "Much more text than table.\n" * 20,
         "Options:\n\n-a, --all   show  all\n-b          less\n\nMore:\n\n-c, --cold  a  b\n-d          more\n",
+        "".join(
+            f'  # a.b[{n}] is new\n  + resource  "a" "b" {{\n      + id   = (known)\n      + in   = {{\n          + size = 0\n          }}\n    }}\n\n'
+            for n in range(4)
+        ),
         "Title\n-----\n\nText of a document\nthat has headings\nunder rules.\n",
     ],
 )

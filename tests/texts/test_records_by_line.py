@@ -181,6 +181,17 @@ def test_lines_without_a_header_are_records(text: str, form: str, record: dict[s
     assert (found, len(rows), rows[0]) == (form, 3, record)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "".join(f"{n:08x}  50 8f 92 c2  20 fc b0 49\n" for n in range(9)),
+        "".join(f"47704b18 src/a.py (Ann 2026-11-29 23:21:20 +0000 {n:3}) import re\n" for n in range(9)),
+    ],
+)
+def test_a_dump_and_annotated_lines_are_no_commits(text: str) -> None:
+    assert opened(text)[0] != "a list of commits"
+
+
 def test_a_truncated_line_is_omitted_and_reported() -> None:
     form, rows = opened(REQUESTS + "10.0.0.4 - - [03/Ju")
     assert (form, len(rows)) == ("lines of an access log, the last line is cut off and left out", 3)

@@ -40,7 +40,8 @@ _ARCHIVED = re.compile(
 """As tar lists it."""
 _COMMIT = re.compile(
     r"(?:[*|\\/_ -]{0,200}\* {0,9})?(?P<commit>[0-9a-f]{7,40}) "
-    r"(?:\((?P<refs>[^()\n]{1,400})\) )?(?P<message>[^\n]{1,4000})"
+    r"(?![^\n]{0,400} \d\d:\d\d:\d\d [+-]\d{4} +\d{1,9}\))"  # a line of git blame
+    r"(?:\((?P<refs>[^()\n]{1,400})\) )?(?P<message>\S[^\n]{0,4000})"
 )
 _BRANCHES = re.compile(r"[|\\/_ -]{1,200}")
 """A line of a graph of commits without a commit."""

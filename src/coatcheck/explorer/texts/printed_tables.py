@@ -40,6 +40,7 @@ _FULL_RULE = re.compile(r"[ ]{0,9}(?:-{10,999}|={10,999})[ ]{0,9}")
 _DPKG_RULE = re.compile(r"\+\+\+(?:-=+){1,20}-?")
 _CELL = re.compile(r"(?<!\\)\|")
 _CAPITALS = re.compile(r"[A-Z%#][A-Z0-9 %#()/_.:+-]*[A-Z0-9)%#]|[A-Z%#]", re.ASCII)
+_NAME = re.compile(r"[A-Za-z%#][\w%#/().:+-]{0,60}")
 _GAP = re.compile(r" {2,}|\t+")
 _NUMBER_WORD = re.compile(r"(?<!\S)[-+]?\d")
 _MARKS = bytes(b"01"[not chr(each).isspace()] for each in range(256))
@@ -155,6 +156,8 @@ def _counted(tables: Sequence[tuple[str, Table]]) -> str:
 
 def _fewest(part: Sequence[str], table: Table) -> int:
     """Return how many rows show that there is a table: one below a rule or names in capitals."""
+    if table.form == ALIGNED and not all(map(_NAME.fullmatch, part[table.begin].split())):
+        return MOST_COLUMNS * len(part)  # signs are no names: the entries of a configuration
     is_shown = part[table.begin].isupper() or any(map(_kind_of_rule, part[table.begin : table.begin + 2]))
     return 1 if is_shown else FEWEST_ROWS
 

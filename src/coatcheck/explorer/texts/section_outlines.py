@@ -4,7 +4,7 @@ import re
 
 from coatcheck.explorer.texts.code_outlines import Parts
 
-LOOKED_AT = 12_000
+LOOKED_AT, LOOKED_AT_INDENTED = 12_000, 4_000
 FEWEST = 3
 MOST_OPEN = 2
 """At most one line in so many is not indented."""
@@ -59,7 +59,7 @@ def latex_parts(text: str) -> Parts:
 
 def has_indented_sections(start: str) -> bool:
     """Whether a text begins with few lines that are not indented, most of them directly above an indented one."""
-    lines = [line for line in start[:LOOKED_AT].split("\n")[:-1] if line.strip() and line[0] not in _CLOSERS]
+    lines = [line for line in start[:LOOKED_AT_INDENTED].split("\n")[:-1] if line.strip() and line[0] not in _CLOSERS]
     openers = [place for place, line in enumerate(lines) if not line[0].isspace()]
     if len(openers) < FEWEST or MOST_OPEN * len(openers) > len(lines) or start[:1] in {"{", "[", "<"}:
         return False
