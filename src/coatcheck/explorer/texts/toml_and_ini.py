@@ -16,6 +16,7 @@ _PASSED_OVER = re.compile(r"[ \t]*(?:[#;][^\n]*)?")
 _ASSIGNED = re.compile(r"^[ \t]*[\w.\"'-]{1,200}[ \t]*=", re.MULTILINE)
 
 _LINE = re.compile(r"[ \t]*(?:export +)?(?P<name>[A-Za-z_][\w./@:*\[\]-]{0,200})[ \t]*=[ \t]*(?P<value>[^\n]*)")
+_FIRST_LINE = re.compile(r"(?:[ \t]*(?:[#;][^\n]*)?\n)*[ \t]*(?:export +)?[A-Za-z_][\w./@:*\[\]-]{0,200}[ \t]*=")
 _CONTINUED = re.compile(r"(?<!\\)\\\r?\n[ \t]*")
 
 
@@ -41,6 +42,8 @@ def open_toml_or_ini(text: str) -> tuple[Any, str] | None:
 
 def looks_like_assignments(head: str) -> bool:
     """Whether a text begins with ``name=value`` lines and comments, such as an environment or properties."""
+    if _FIRST_LINE.match(head) is None:
+        return False  # as most texts
     lines = _CONTINUED.sub("", head[: head.rfind("\n") + 1]).split("\n")
     filled = [line for line in lines[: 2 * JUDGED] if not _PASSED_OVER.fullmatch(line.rstrip("\r"))]
     return len(filled) >= FEWEST_LINES and all(map(_LINE.fullmatch, filled[:JUDGED]))
