@@ -14,7 +14,7 @@ from mcp_types import JSONRPCRequest
 from coatcheck.backends.memory import InMemoryBackend
 from coatcheck.calls.interceptor import Interceptor
 from coatcheck.calls.limits import Limits
-from coatcheck.calls.long_messages import LongMessages
+from coatcheck.calls.long_messages import MAX_PROCESSED_BYTES, LongMessages
 from coatcheck.explorer import Explorer
 from coatcheck.object_store import ObjectStore
 from coatcheck.proxy.front.http_application import Application
@@ -77,42 +77,70 @@ META = {
 }
 
 
-@pytest.mark.parametrize("way", ["sessions", "without sessions", "stateless"])
-async def test_long_calls_of_many_clients_are_parsed_in_turn(way):
-    messages = LongMessages._of_loops[asyncio.get_running_loop()] = LongMessages()
-    requests = messages._requests = Requests(most_processed=5 << 20)
-    explorer = Explorer(ObjectStore(InMemoryBackend()))
-    application = Application(
+WAYS = pytest.mark.parametrize("way", ["sessions", "without sessions", "stateless"])
+
+
+def serving(way: str, explorer: Explorer) -> Application:
+    """Return an application in front of servers that count rows."""
+    return Application(
         lambda: ProcessConnection([sys.executable, "-c", COUNTS]),
         Interceptor(explorer),
         Tenancy("t"),
         loopback=True,
         stateless=way == "without sessions",
     )
-    transport = httpx2.ASGITransport(app=application)
+
+
+async def call_with_rows(application: Application, way: str, *more: str) -> httpx2.Response:
+    """Call a tool with rows of two megabytes, as a client of its own."""
     headers = {"accept": "application/json, text/event-stream"}
+    transport = httpx2.ASGITransport(app=application)
+    async with httpx2.AsyncClient(transport=transport, headers=headers, timeout=60) as http:
 
-    async def call(reference: str) -> str:
-        async with httpx2.AsyncClient(transport=transport, headers=headers, timeout=60) as http:
+        async def ask(method: str, params: dict) -> httpx2.Response:
+            message = {"jsonrpc": "2.0", "method": method, "params": params, "id": 1}
+            return await http.post("http://localhost:1/mcp", json=message)
 
-            async def ask(method: str, params: dict) -> httpx2.Response:
-                message = {"jsonrpc": "2.0", "method": method, "params": params, "id": 1}
-                return await http.post("http://localhost:1/mcp", json=message)
+        meta = {}
+        if way == "stateless":
+            meta = {"_meta": META}
+            http.headers |= {"mcp-protocol-version": "2026-07-28", "mcp-method": "tools/call", "mcp-name": "f"}
+        elif way == "sessions":
+            http.headers["mcp-session-id"] = (await ask("initialize", HELLO)).headers["mcp-session-id"]
+        rows = [{"id": number, "name": "x" * 20} for number in range(45_000)]
+        return await ask("tools/call", {"name": "f", "arguments": {"rows": [*rows, *more]}, **meta})
 
-            meta = {}
-            if way == "stateless":
-                meta = {"_meta": META}
-                http.headers |= {"mcp-protocol-version": "2026-07-28", "mcp-method": "tools/call", "mcp-name": "f"}
-            elif way == "sessions":
-                http.headers["mcp-session-id"] = (await ask("initialize", HELLO)).headers["mcp-session-id"]
-            rows = [{"id": number, "name": "x" * 20} for number in range(45_000)]
-            return (await ask("tools/call", {"name": "f", "arguments": {"rows": [*rows, reference]}, **meta})).text
+
+@WAYS
+async def test_long_calls_of_many_clients_are_parsed_in_turn(way):
+    messages = LongMessages._of_loops[asyncio.get_running_loop()] = LongMessages()
+    requests = messages._requests = Requests(most_processed=5 << 20)
+    explorer = Explorer(ObjectStore(InMemoryBackend()))
+    application = serving(way, explorer)
 
     async with application.running():
         reference = f"@{explorer.store.put('kept')}"
-        assert all("45001" in answer for answer in await asyncio.gather(*(call(reference) for _ in range(6))))
+        answers = await asyncio.gather(*(call_with_rows(application, way, reference) for _ in range(6)))
+        assert all("45001" in answer.text for answer in answers)
     assert 2 << 20 < requests.most <= 5 << 20
     assert (requests.processed, requests.waiting, messages.held) == (0, 0, 0)
+
+
+@WAYS
+async def test_a_long_call_that_waits_too_long_is_refused_with_a_status_that_every_client_reads_as_an_error(
+    way, monkeypatch
+):
+    monkeypatch.setattr("coatcheck.calls.long_messages.TURN_TIMEOUT", 0.05)
+    messages = LongMessages._of_loops[asyncio.get_running_loop()] = LongMessages()
+    application = serving(way, Explorer(ObjectStore(InMemoryBackend())))
+
+    async with application.running():
+        other = await messages.requests.turn(MAX_PROCESSED_BYTES, "other")
+        refused = await call_with_rows(application, way)
+        other.end()
+        assert refused.status_code == 503
+        assert "Try again later" in refused.json()["error"]["message"]
+        assert "45000" in (await call_with_rows(application, way)).text
 
 
 async def test_a_long_call_that_is_refused_is_not_held_and_one_whose_client_leaves_is_called():

@@ -27,6 +27,7 @@ from coatcheck.proxy.conversation import Conversation
 from coatcheck.proxy.front.long_responses import TOO_MANY_UNSENT, send_body, without_end
 from coatcheck.proxy.front.shared_connection import RequestStream, SharedConnection
 from coatcheck.proxy.jsonrpc import (
+    INTERNAL_ERROR,
     LONG_LINE,
     MAX_EVENT_BYTES,
     PARSED_AT_ONCE,
@@ -104,7 +105,7 @@ class SessionlessRequests(ABC):
         try:
             message, answer = await self._checked(body, request)
         except UpstreamError as error:
-            await _respond(dump_json(error_response(None, str(error))), send, self.own_statuses)
+            await _respond(dump_json(error_response(None, str(error))), send, {INTERNAL_ERROR: 503})
             return
         if answer is None:
             shared = self._connection_for(message, request)
