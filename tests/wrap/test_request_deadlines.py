@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from contextlib import suppress
 
 import anyio
 import anyio.lowlevel
@@ -111,6 +112,36 @@ async def test_a_connection_that_sends_no_request_is_closed(monkeypatch):
             writer.write(sent)
             assert await reader.read() == b""
             writer.close()
+        server.should_exit = True
+        await serving
+
+
+async def test_a_connection_whose_body_never_ends_is_closed_and_its_request_freed(monkeypatch):
+    monkeypatch.setattr(web_server, "REQUEST_TIMEOUT", 0.1)
+    left = asyncio.Event()
+
+    async def reads_body(_scope, receive, send):
+        while (event := await receive())["type"] == "http.request":
+            if not event["more_body"]:
+                await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+                await send({"type": "http.response.body", "body": b""})
+                return
+        left.set()
+
+    bound = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(reads_body, http=web_server.TimedProtocol, log_config=None, lifespan="off"))
+    serving = asyncio.ensure_future(server.serve(sockets=[bound]))
+    with anyio.fail_after(60):
+        reader, writer = await asyncio.open_connection(*bound.getsockname())
+        writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n")
+        await anyio.lowlevel.checkpoint()
+        writer.write(b"abc")
+        assert b"200 OK" in await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc")
+        await left.wait()
+        with suppress(ConnectionResetError):
+            assert await reader.read() == b""
+        writer.close()
         server.should_exit = True
         await serving
 

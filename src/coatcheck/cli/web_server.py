@@ -33,14 +33,18 @@ CLOSING_SECONDS = 3.0
 HEADER_TIMEOUT = 20.0
 """Seconds within which a connection must send the headers of a request."""
 
+REQUEST_TIMEOUT = 150.0
+"""Seconds within which a connection must send the body of a request; `wrap` refuses it before, with a reason."""
+
 WRITE_TIMEOUT = 60.0
 """Seconds after which a connection is closed whose client has taken nothing of what waits for it."""
 
 
 class TimedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # chosen at import
-    """uvicorn's HTTP protocol with deadlines: for the headers of a request, and for the client to read."""
+    """uvicorn's HTTP protocol with deadlines: for the headers and body of a request, and for the client to read."""
 
     _deadline: asyncio.TimerHandle | None = None
+    _body_deadline: asyncio.TimerHandle | None = None
     _write_deadline: asyncio.TimerHandle | None = None
     _unsent_bytes = 0
 
@@ -56,7 +60,7 @@ class TimedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # chos
 
     def connection_lost(self, error: Exception | None) -> None:
         """Forget the deadline."""
-        for deadline in (self._deadline, self._write_deadline):
+        for deadline in (self._deadline, self._body_deadline, self._write_deadline):
             if deadline is not None:
                 deadline.cancel()
         super().connection_lost(error)
@@ -89,11 +93,20 @@ class TimedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # chos
             self._deadline = None
         elif not is_answering and self._deadline is None:
             self._deadline = self.loop.call_later(HEADER_TIMEOUT, self._close_if_idle)
+        if is_answering and self.cycle.more_body and self._body_deadline is None:
+            self._body_deadline = self.loop.call_later(REQUEST_TIMEOUT, self._close_if_incomplete, self.cycle)
 
     def _close_if_idle(self) -> None:
         self._deadline = None
         if self.cycle is None or self.cycle.response_complete:
             self.transport.close()
+
+    def _close_if_incomplete(self, request: Any) -> None:
+        self._body_deadline = None
+        if request.more_body and not request.response_complete:
+            self.transport.abort()
+        else:
+            self._watch()
 
 
 class WebServer(uvicorn.Server):

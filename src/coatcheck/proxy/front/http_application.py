@@ -60,7 +60,7 @@ class Application:
         )
         self._shared = SharedConnection(make_connection)
         self._stateless = StatelessRequests(self._shared, interceptor, scopes, security, loopback=loopback)
-        self._handshake_task: LegacyRequests | Sessions = (
+        self._with_handshake: LegacyRequests | Sessions = (
             LegacyRequests(make_connection, interceptor, scopes, security, loopback=loopback)
             if stateless
             else Sessions(make_connection, interceptor, scopes, security, max_per_caller=max_caller_sessions)
@@ -73,7 +73,7 @@ class Application:
         try:
             yield
         finally:
-            await asyncio.gather(self._handshake_task.close(), self._shared.close(), return_exceptions=True)
+            await asyncio.gather(self._with_handshake.close(), self._shared.close(), return_exceptions=True)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -91,7 +91,7 @@ class Application:
         if version and version not in HANDSHAKE_PROTOCOL_VERSIONS:
             await self._stateless.handle(scope, receive, send)
         else:
-            await self._handshake_task.handle(scope, receive, send)
+            await self._with_handshake.handle(scope, receive, send)
 
 
 def _guarded(endpoint: ASGIApp, verifier: "TokenVerifier | None") -> ASGIApp:
