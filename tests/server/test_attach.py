@@ -14,6 +14,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import ImageContent, TextContent
 from pydantic import BaseModel
 
+from coatcheck import __version__
 from coatcheck.backends import InMemoryBackend
 from coatcheck.calls.long_messages import LongMessages
 from coatcheck.codec.chunked import yield_budget
@@ -457,6 +458,7 @@ async def test_a_tool_that_is_added_to_the_container_s_server_or_registry_is_cov
         reference = reference_in(text_of(await client.call_tool("long", {"size": 5000})))
         again = text_of(await client.call_tool("later", {"numbers": reference}))
         assert reference_in(again) != reference
+        assert client.server_info.version == __version__
     assert len(container.store().list()) == 2
 
 

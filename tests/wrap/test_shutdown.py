@@ -14,6 +14,7 @@ import anyio
 import httpx2
 import pytest
 
+from coatcheck import __version__
 from coatcheck.proxy.upstreams import process as process_module
 from tests.ports import is_listening
 from tests.processes import descendants_of, wait_until_computing, wait_until_ended
@@ -70,7 +71,7 @@ def test_other_output_of_a_server_never_reaches_the_client(connect):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_serve_on_stdio_exits_on_a_signal(connect, number):
     client = connect(wrapped=False, command=[sys.executable, "-m", "coatcheck", "serve"])
-    client.ask("initialize", HELLO)
+    assert client.ask("initialize", HELLO)["result"]["serverInfo"] == {"name": "coatcheck", "version": __version__}
     client.process.send_signal(number)
     assert client.ended() == 128 + number
     assert "Traceback" not in client.stderr

@@ -12,6 +12,7 @@ from mcp.server import MCPServer
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.types import ASGIApp
 
+from coatcheck import __version__
 from coatcheck.calls.instructions import instructions_for
 from coatcheck.cli.listen_options import Listening, is_loopback
 from coatcheck.cli.options import SettingsFlags, make_container, make_settings
@@ -56,6 +57,7 @@ def run_serve(
     # The SDK configures logging on its own when a server is created; it writes to stderr as well.
     server: MCPServer[Any] = MCPServer(
         "coatcheck",
+        version=__version__,
         instructions=instructions_for(_chosen_object_tools(container, tool_names), filters=False),
         log_level="INFO" if verbose else "WARNING",
         **(authentication.server_options() if authentication else {}),

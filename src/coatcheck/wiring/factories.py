@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from coatcheck import __version__
 from coatcheck.backends import BreakerBackend, ObjectStoreBackend, RedisBackend, SQLiteBackend, require_backend
 from coatcheck.backends.object_ids import replicas_id, uuid_id
 from coatcheck.backends.redis.redis_url import is_on_this_machine
@@ -261,7 +262,7 @@ def open_server(
 
     from coatcheck.mcp_server.attach import attach_interceptor
 
-    server: MCPServer[Any] = MCPServer("coatcheck")
+    server: MCPServer[Any] = MCPServer("coatcheck", version=__version__)
     attach_interceptor(server, registry, object_tools, tenancy, CachedProvider(interceptor), store, explorer)
     return server
 
