@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,8 @@ def test_on_a_terminal_a_server_says_that_it_waits_and_one_interrupt_ends_it(arg
     terminal, end = pty.openpty()
     process = subprocess.Popen([*COATCHECK, *arguments], stdin=end, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     os.close(end)
+    deadline = threading.Timer(60, process.kill)  # A server that says nothing would be read without end.
+    deadline.start()
     try:
         answer = b""
         while b"Ctrl-C" not in answer:
@@ -52,6 +55,7 @@ def test_on_a_terminal_a_server_says_that_it_waits_and_one_interrupt_ends_it(arg
         _, rest = process.communicate(timeout=60)
         assert b"Traceback" not in rest
     finally:
+        deadline.cancel()
         process.kill()
         process.wait()
         os.close(terminal)

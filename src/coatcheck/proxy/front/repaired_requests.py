@@ -26,6 +26,9 @@ class _RepairedLines(io.BufferedIOBase):
     def readable(self) -> bool:
         return True
 
+    def isatty(self) -> bool:
+        return self._lines.isatty()
+
     def read1(self, size: int = -1, /) -> bytes:
         del size  # The reader of the text accepts any number of bytes.
         return repaired(self._lines.readline())
