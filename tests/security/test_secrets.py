@@ -4,6 +4,7 @@ import logging
 import os
 import re
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from coatcheck.proxy.upstreams.targets import CommandTarget, UrlTarget
 from coatcheck.settings import Settings
 from coatcheck.wiring.graph import text as drawn
 from tests.preloaded_python import PYTHON
+from tests.processes import descendants_of
 from tests.redis_servers import redis_server
 
 pytestmark = pytest.mark.anyio
@@ -112,14 +114,6 @@ def test_the_environment_of_a_wrapped_server_is_not_shown():
     assert CANARY not in UrlTarget(f"https://user:{CANARY}@example.com/mcp?key={CANARY}").name
 
 
-def subclasses_of(pid: int) -> set[int]:
-    found = {pid}
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            found |= subclasses_of(int(child))
-    return found
-
-
 def proc(pid: int, name: str) -> str:
     return Path(f"/proc/{pid}/{name}").read_text(errors="replace")
 
@@ -131,16 +125,16 @@ async def test_no_process_title_and_no_worker_environment_contains_the_password(
         "COATCHECK_REDIS_TIMEOUT": "15",
         "COATCHECK_NAMESPACE_SECRET": CANARY,
     }
-    before = subclasses_of(os.getpid())
-    async with Client(
-        stdio_client(StdioServerParameters(command=COATCHECK[0], args=[*COATCHECK[1:], "serve"], env=env))
-    ) as client:
+    before = descendants_of(os.getpid())
+    # Not the preloaded Python, whose processes are not below this one.
+    command = StdioServerParameters(command=sys.executable, args=[*COATCHECK[1:], "serve"], env=env)
+    async with Client(stdio_client(command)) as client:
         stored = await client.call_tool("object_store_put", {"value": [1]})
         name = re.search(r"@obj_[\w-]+", stored.content[0].text).group()
         answer = await client.call_tool("object_store_query", {"object_id": name, "filter": "$ENV, env"})
         assert CANARY not in str(answer)
         await client.call_tool("object_store_query", {"object_id": name, "filter": "."})
-        processes = subclasses_of(os.getpid()) - before
+        processes = set(descendants_of(os.getpid())).difference(before)
         assert len(processes) >= 2  # the server and a worker
         for pid in processes:
             assert CANARY not in proc(pid, "cmdline")
