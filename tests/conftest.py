@@ -63,8 +63,8 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Two workers for each processor, because many tests wait for a deadline or a process."""
-    return min(2 * (os.cpu_count() or 1), MOST_WORKERS)
+    """One more worker than processors, because many tests wait for a deadline or a process."""
+    return min((os.cpu_count() or 1) + 1, MOST_WORKERS)
 
 
 @pytest.fixture
