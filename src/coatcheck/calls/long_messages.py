@@ -26,7 +26,7 @@ TURN_TIMEOUT = 60.0
 """Seconds that a message waits to be processed while no other one is completed."""
 
 LEADER_SECONDS = 10.0
-"""Seconds without a byte after which another message is read above the limit, whoever reads or sends nothing."""
+"""Seconds without a byte after which another message is read above the limit, even if no client reads its responses."""
 
 
 class LongMessages:
