@@ -165,10 +165,10 @@ def test_doctor_finds_that_a_user_of_redis_lacks_a_right(redis_server, denied, s
         bare.acl_setuser(
             "few", enabled=True, reset=True, categories=["+@all"], commands=[f"-{denied}"], keys=["*"], nopass=True
         )
-        before = bare.dbsize()
         url = redis_server.url.replace("redis://", "redis://few:any@")
-        done = run("doctor", env={"COATCHECK_OBJECT_STORE_BACKEND": "redis", "COATCHECK_REDIS_URL": url})
-        assert bare.dbsize() == before + (denied == "unlink")
+        variables = {"OBJECT_STORE_BACKEND": "redis", "REDIS_URL": url, "REDIS_PREFIX": f"without-{denied}:"}
+        done = run("doctor", env={f"COATCHECK_{name}": value for name, value in variables.items()})
+        assert len(bare.keys(f"without-{denied}:*")) == (denied == "unlink")
         bare.acl_deluser("few")
     assert done.returncode == 1
     assert re.search(rf"store +failed .*{says}", done.stdout)
