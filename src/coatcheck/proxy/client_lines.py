@@ -9,7 +9,15 @@ from typing import Any
 
 from coatcheck.codec import CLIENT_LEVELS, is_deeper
 from coatcheck.proxy.background_tasks import BackgroundTasks
-from coatcheck.proxy.jsonrpc import PARSED_AT_ONCE, error_response, is_request, is_response, parse_long, to_line
+from coatcheck.proxy.jsonrpc import (
+    PARSED_AT_ONCE,
+    Message,
+    error_response,
+    is_request,
+    is_response,
+    parse_long,
+    to_line,
+)
 from coatcheck.proxy.jsonrpc import parse as parse_line
 from coatcheck.proxy.jsonrpc import well_formed_line as well_formed
 from coatcheck.proxy.nested_coatchecks import NestedCoatchecks
@@ -63,6 +71,12 @@ def drop(message: Any, why: str, to_server: Callable[[bytes, Any], None]) -> Non
     if is_request(message):
         refusal = error_response(message["id"], f"This request cannot be passed to the client: it is {why}.")
         to_server(to_line(refusal), refusal)
+
+
+def refuse(to_client: Callable[[bytes], None], request: Message, reason: str) -> bool:
+    """Answer a client's request with an error; a ``Refuse`` for the request."""
+    to_client(to_line(error_response(request["id"], reason)))
+    return True
 
 
 class ClientLines:

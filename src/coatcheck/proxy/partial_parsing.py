@@ -90,13 +90,18 @@ def parse_call_partially(line: bytes) -> PartialCall | None:
     message: Any = None if outline is None else parse(outline)
     if not is_request(message) or message["method"] != "tools/call" or not isinstance(message.get("params"), dict):
         return None
-    params = {key: value for key, value in message["params"].items() if key != "arguments"}
     standing_in = sorted(map(int, _STANDING_IN.findall(dump_json(message))))
-    if _STAND_IN in dump_json({**message, "params": params}) or standing_in != list(range(len(texts))):
+    if _STAND_IN in dump_json(without_arguments(message)) or standing_in != list(range(len(texts))):
         return (
             None  # A long string in another place, one that a later member replaces, or one that equals a placeholder.
         )
     return PartialCall(message, texts)
+
+
+def without_arguments(call: Message) -> Message:
+    """Return a call without its arguments."""
+    params = {key: value for key, value in call["params"].items() if key != "arguments"}
+    return {**call, "params": params}
 
 
 def with_members(message: Message, **members: Any) -> Message:

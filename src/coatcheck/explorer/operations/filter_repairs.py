@@ -8,11 +8,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from coatcheck.explorer.operations.whole_filters import member, rewritten
+from coatcheck.explorer.operations.whole_filters import MOST_CHARACTERS, member, rewritten
 from coatcheck.references.paths import quote
 
-MOST_CHARACTERS = 400
-"""Longer filters are not repaired."""
 _STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"")
 _SHELL = re.compile(
     r"\s*(?:```(?:jq)?\s*)?(?:jq\s+(?:-\w+\s+)*(?=[\"'`.\[{]))?(['`]?|(?<=jq )\")"
@@ -96,6 +94,7 @@ _JSON_PATH = _changes(
     (r"\| \.\[", "| .["),
     (r"\|\s*$", ""),
 )
+_COUNTED = r"group_by(\1) | map({key: (.[0] | \1), count: length})"
 _REWRITES = _changes(
     (r"(^|\.)?\b(map|filter)\(\(?([A-Za-z_]\w{0,20})\)? *=> *((?:[^()]|\([^()]{0,100}\)){1,200}?)\)", _with_lambda),
     (r"(?<=\)\))\.length\b", " | length"),
@@ -136,7 +135,7 @@ _REWRITES = _changes(
     (r"Object\.(keys|values)\(([^()]{1,100})\)", r"(\2 | \1)"),
     (
         r"(?:value_counts|countBy|count_by|tally|Counter)\((\.[\w.]{1,60})\)",
-        r"group_by(\1) | map({key: (.[0] | \1), count: length})",
+        _COUNTED,
     ),
     (
         r"\| ?(?:value_counts|countBy|count_by|tally|Counter)(?:\(\))?$",
@@ -144,7 +143,7 @@ _REWRITES = _changes(
     ),
     (
         rf"{_WORD}group_?by\((\.[\w.]{{1,60}})\)\.(?:count|size)\(\)",
-        r"group_by(\1) | map({key: (.[0] | \1), count: length})",
+        _COUNTED,
     ),
     (rf"{_WORD}groupby\b", "group_by"),
     (rf"{_WORD}replace(?:_all|All)?\(({_TEXT}), ?({_TEXT})\)", r"gsub(\1; \2)"),

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from coatcheck.explorer.operations.filter_repairs import collected, repair, with_quoted_keys, without_name
+from coatcheck.explorer.operations.whole_filters import MOST_CHARACTERS
 
-MOST_CHARACTERS = 400
 _KEY = re.compile(r"(?<![.$\w\"@\\])[A-Za-z_]\w{0,60}(?![\w(:])")
 _STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'[^'\n]*'")
 _WORDS = (

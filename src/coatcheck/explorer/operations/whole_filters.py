@@ -6,6 +6,7 @@ What is made here is still repaired part by part (``filter_repairs``), and sugge
 import re
 
 MOST_CHARACTERS = 400
+"""Longer filters are not repaired."""
 MOST_VARIABLES = 5
 _VARIABLE = re.compile(
     r"\s*(?:(?P<word>let|const|var|local)\s+)?(?P<name>[A-Za-z_]\w{0,30})\s*=(?!=)\s*(?P<value>[^;\n]{1,300}?)\s*(?:[;\n]|\bin\b)\s*"

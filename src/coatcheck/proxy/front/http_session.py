@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterable, Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import anyio
@@ -17,7 +18,7 @@ from coatcheck.calls.interceptor import Interceptor
 from coatcheck.codec import adump_line, is_deeper
 from coatcheck.errors import UpstreamError
 from coatcheck.proxy.background_tasks import MAX_BYTES_IN_PROGRESS
-from coatcheck.proxy.client_lines import drop
+from coatcheck.proxy.client_lines import drop, refuse
 from coatcheck.proxy.conversation import Conversation
 from coatcheck.proxy.front.event_store import SessionEvents
 from coatcheck.proxy.front.long_calls import LongCalls
@@ -177,13 +178,9 @@ class Session:
         if long is None:
             self._conversation.message_from_client(message, line)
         else:
-            self._conversation.from_client(line, lambda reason: self._refuse(message, reason))
+            self._conversation.from_client(line, partial(refuse, self._post, message))
         if message.get("method") == CANCELLED:
             await self._end_stream(message)
-
-    def _refuse(self, request: Message, reason: str) -> bool:
-        self._post(to_line(error_response(request["id"], reason)))
-        return True
 
     def _to_server(self, line: bytes, message: Any) -> None:
         if not self._started:

@@ -11,7 +11,7 @@ from starlette.types import Receive, Send
 from coatcheck.calls.long_messages import LongMessages
 from coatcheck.codec import Chunks, adump_line, aload_json, dump_json, free_chunks, is_json
 from coatcheck.proxy.jsonrpc import PARSED_AT_ONCE, Message, id_of, is_request
-from coatcheck.proxy.partial_parsing import parse_call_partially
+from coatcheck.proxy.partial_parsing import parse_call_partially, without_arguments
 from coatcheck.proxy.view_calls import CALL
 
 _TOKEN = "coatcheck/long-call"  # noqa: S105
@@ -73,8 +73,8 @@ class LongCalls:
             if not isinstance(params, dict) or id_of(call) is None:
                 return body
             self._lines[token] = body if is_one_line else await adump_line(call)
-            others = {name: value for name, value in params.items() if name != "arguments"}
-            return dump_json({**call, "params": {**others, _TOKEN: token}})
+            short = without_arguments(call)
+            return dump_json({**short, "params": {**short["params"], _TOKEN: token}})
         finally:
             call = params = None
             await asyncio.shield(free_chunks(chunks))

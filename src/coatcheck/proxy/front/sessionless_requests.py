@@ -5,6 +5,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Hashable, Mapping
 from contextlib import suppress
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -23,6 +24,7 @@ from coatcheck.calls.nesting import NESTED_HEADER, chain_of, loop_in
 from coatcheck.codec import Chunks, dump_json, free_chunks
 from coatcheck.errors import UpstreamError
 from coatcheck.mcp_server.middleware import current_caller
+from coatcheck.proxy.client_lines import refuse
 from coatcheck.proxy.conversation import Conversation
 from coatcheck.proxy.front.long_responses import TOO_MANY_UNSENT, send_body, without_end
 from coatcheck.proxy.front.shared_connection import RequestStream, SharedConnection
@@ -41,7 +43,7 @@ from coatcheck.proxy.jsonrpc import (
     parse_long,
     to_line,
 )
-from coatcheck.proxy.partial_parsing import PartialCall, find_response_id
+from coatcheck.proxy.partial_parsing import PartialCall, find_response_id, without_arguments
 from coatcheck.proxy.view_calls import CALL
 from coatcheck.store.tenancy import Caller, CallerKind, Tenancy
 
@@ -141,8 +143,7 @@ class SessionlessRequests(ABC):
         is_same = isinstance(params, dict) and "task" not in params  # which may be removed
         answer = self._loop(message, request) or await self._check(message, request)
         if chunks and answer is None and is_same:
-            params = {name: value for name, value in message["params"].items() if name != "arguments"}
-            message = LongCall({**message, "params": params})
+            message, params = LongCall(without_arguments(message)), None  # what holds the arguments
             await free_chunks(chunks)
         return message, answer
 
@@ -250,7 +251,7 @@ class SessionlessRequests(ABC):
         answering = asyncio.ensure_future(_answer(lines, message, send, self.statuses))
         try:
             if isinstance(message, LongCall):
-                conversation.from_client(line, lambda why: lines.refuse(message, why))
+                conversation.from_client(line, partial(refuse, lines.put, message))
             elif not isinstance(message, PartialCall):
                 conversation.message_from_client(message, line)
             elif not conversation.passed_unparsed(message, line):
@@ -299,11 +300,6 @@ class SendQueue:
             self.too_many.set_result(None)
         if not self.too_many.done():
             self._lines.put_nowait(line if len(line) <= LONG_MESSAGE else Unsent(line))
-
-    def refuse(self, request: Message, reason: str) -> bool:
-        """Add an error response to a request."""
-        self.put(to_line(error_response(request["id"], reason)))
-        return True
 
     async def get(self) -> bytes:
         """Return the next line; the one before has been sent."""
