@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 
 import anyio
 import anyio.lowlevel
@@ -40,6 +40,18 @@ async def echo(_scope, receive, send):
     event = await receive()
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": event["body"]})
+
+
+@asynccontextmanager
+async def listening(application):
+    """Serve an application with our deadlines; yield the address."""
+    bound = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(application, http=web_server.TimedProtocol, log_config=None, lifespan="off"))
+    serving = asyncio.ensure_future(server.serve(sockets=[bound]))
+    with anyio.fail_after(60):
+        yield bound.getsockname()
+        server.should_exit = True
+        await serving
 
 
 async def test_a_body_that_never_ends_is_refused_and_freed(monkeypatch):
@@ -101,19 +113,12 @@ async def test_a_long_body_that_waits_for_others_too_long_is_refused(monkeypatch
 
 async def test_a_connection_that_sends_no_request_is_closed(monkeypatch):
     monkeypatch.setattr(web_server, "HEADER_TIMEOUT", 0.1)
-    bound = socket.socket()
-    bound.bind(("127.0.0.1", 0))
-    bound.listen()
-    server = uvicorn.Server(uvicorn.Config(echo, http=web_server.TimedProtocol, log_config=None, lifespan="off"))
-    serving = asyncio.ensure_future(server.serve(sockets=[bound]))
-    with anyio.fail_after(60):
+    async with listening(echo) as address:
         for sent in (b"", b"GET / HTTP/1.1\r\nHost: x"):
-            reader, writer = await asyncio.open_connection(*bound.getsockname())
+            reader, writer = await asyncio.open_connection(*address)
             writer.write(sent)
             assert await reader.read() == b""
             writer.close()
-        server.should_exit = True
-        await serving
 
 
 async def test_a_connection_whose_body_never_ends_is_closed_and_its_request_freed(monkeypatch):
@@ -128,11 +133,8 @@ async def test_a_connection_whose_body_never_ends_is_closed_and_its_request_free
                 return
         left.set()
 
-    bound = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(reads_body, http=web_server.TimedProtocol, log_config=None, lifespan="off"))
-    serving = asyncio.ensure_future(server.serve(sockets=[bound]))
-    with anyio.fail_after(60):
-        reader, writer = await asyncio.open_connection(*bound.getsockname())
+    async with listening(reads_body) as address:
+        reader, writer = await asyncio.open_connection(*address)
         writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n")
         await anyio.lowlevel.checkpoint()
         writer.write(b"abc")
@@ -142,8 +144,6 @@ async def test_a_connection_whose_body_never_ends_is_closed_and_its_request_free
         with suppress(ConnectionResetError):
             assert await reader.read() == b""
         writer.close()
-        server.should_exit = True
-        await serving
 
 
 async def test_a_connection_whose_client_reads_nothing_is_closed(monkeypatch):
@@ -157,11 +157,7 @@ async def test_a_connection_whose_client_reads_nothing_is_closed(monkeypatch):
             pass
         left.set()
 
-    bound = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(large, http=web_server.TimedProtocol, log_config=None, lifespan="off"))
-    serving = asyncio.ensure_future(server.serve(sockets=[bound]))
-    with anyio.fail_after(60), socket.create_connection(bound.getsockname()) as client:
-        client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        await left.wait()
-        server.should_exit = True
-        await serving
+    async with listening(large) as address:
+        with socket.create_connection(address) as client:
+            client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            await left.wait()
