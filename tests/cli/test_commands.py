@@ -12,8 +12,8 @@ from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
+from coatcheck.cli.common_options import SettingsFlags, make_settings
 from coatcheck.cli.listen_options import Listening, warn_of_open_tokens
-from coatcheck.cli.options import SettingsFlags, make_settings
 from coatcheck.errors import SettingsError
 from tests.command_line import CommandResult, run_here
 from tests.ports import free_port, is_listening

@@ -18,9 +18,9 @@ from coatcheck.calls.long_messages import MAX_PROCESSED_BYTES, LongMessages
 from coatcheck.explorer import Explorer
 from coatcheck.object_store import ObjectStore
 from coatcheck.proxy.front.http_application import Application
+from coatcheck.proxy.front.http_requests import SendQueue
 from coatcheck.proxy.front.long_calls import LongCalls
 from coatcheck.proxy.front.long_responses import PART, EncodedResponses
-from coatcheck.proxy.front.sessionless_requests import SendQueue
 from coatcheck.proxy.upstreams.process_connection import ProcessConnection
 from coatcheck.store.tenancy import Tenancy
 from tests.wrap.running import minimal_server

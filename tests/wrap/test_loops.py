@@ -7,7 +7,7 @@ import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
 
-from coatcheck.calls.nesting import MAX_CHAIN, chain_of, loop_in, params_with_announcement
+from coatcheck.calls.nested_coatchecks import MAX_CHAIN, chain_of, loop_in, params_with_announcement
 from tests.ports import free_port
 from tests.results import text_of
 from tests.wrap.running import FEATURES, OWN_WRAP, wrap_on_stdio, wrapped_over_http

@@ -3,7 +3,7 @@ import sys
 
 from coatcheck.calls.host_profiles import CLIENT_INFO
 from coatcheck.cli.app import COMMANDS
-from coatcheck.proxy.front.sessionless_requests import application_of
+from coatcheck.proxy.front.http_requests import application_of
 from coatcheck.proxy.jsonrpc import parse
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from coatcheck.cli.options import SettingsFlags
+from coatcheck.cli.common_options import SettingsFlags
 from coatcheck.cli.settings_options import SettingsCommand, settings_options
 
 app = typer.Typer(rich_markup_mode=None)

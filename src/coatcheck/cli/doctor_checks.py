@@ -11,8 +11,8 @@ import typer
 
 from coatcheck import __version__
 from coatcheck.backends import InMemoryBackend
+from coatcheck.cli.common_options import SettingsFlags, make_container, store_location
 from coatcheck.cli.logs import warnings_as_messages
-from coatcheck.cli.options import SettingsFlags, make_container, store_location
 from coatcheck.containers import Container
 from coatcheck.errors import CoatcheckError
 from coatcheck.store.object_store import ObjectStore

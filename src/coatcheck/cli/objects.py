@@ -10,8 +10,8 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from coatcheck.cli.common_options import SettingsFlags, WrongUsage, make_settings, store_location
 from coatcheck.cli.logs import warnings_as_messages
-from coatcheck.cli.options import SettingsFlags, WrongUsage, make_settings, store_location
 from coatcheck.cli.printing import print_data, print_message, print_table
 from coatcheck.cli.settings_options import SettingsCommand, settings_options
 from coatcheck.errors import quoted_name

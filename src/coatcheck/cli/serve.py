@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
+from coatcheck.cli.common_options import SettingsFlags, Verbose
 from coatcheck.cli.listen_options import ListenFlags, listen_options
 from coatcheck.cli.logs import configure_logging
-from coatcheck.cli.options import SettingsFlags, Verbose
 from coatcheck.cli.settings_options import settings_options
 from coatcheck.cli.toolset_options import ServeCommand, load_toolsets, toolset_options
 

@@ -14,8 +14,8 @@ from starlette.types import ASGIApp
 
 from coatcheck import __version__
 from coatcheck.calls.instructions import instructions_for
+from coatcheck.cli.common_options import SettingsFlags, make_container, make_settings
 from coatcheck.cli.listen_options import Listening, is_loopback
-from coatcheck.cli.options import SettingsFlags, make_container, make_settings
 from coatcheck.cli.printing import print_table
 from coatcheck.cli.terminal_notice import explain_waiting
 from coatcheck.cli.web_server import run_web_server

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import typer
 from typer.core import TyperCommand, TyperOption
 
-from coatcheck.cli.options import Config, ContainerPlace, SettingsFlags
+from coatcheck.cli.common_options import Config, ContainerPlace, SettingsFlags
 from coatcheck.errors import excerpt
 
 # The types are repeated here, because `wrap` starts its server before it imports the settings.

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import typer
 
+from coatcheck.cli.common_options import SettingsFlags, make_settings, store_location
 from coatcheck.cli.objects import opened
-from coatcheck.cli.options import SettingsFlags, make_settings, store_location
 from coatcheck.cli.printing import print_data, print_message, print_table
 from coatcheck.cli.settings_options import SettingsCommand, settings_options
 from coatcheck.errors import counted, quoted_name

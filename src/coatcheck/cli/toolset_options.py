@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from coatcheck.cli.options import WrongUsage
+from coatcheck.cli.common_options import WrongUsage
 from coatcheck.cli.settings_options import SettingsCommand, flag_of
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from coatcheck.cli.common_options import SettingsFlags, Verbose, WrongUsage
 from coatcheck.cli.listen_options import ListenFlags, listen_options
-from coatcheck.cli.options import SettingsFlags, Verbose, WrongUsage
 from coatcheck.cli.settings_options import SettingsCommand, settings_options
 from coatcheck.errors import SettingsError, excerpt
 

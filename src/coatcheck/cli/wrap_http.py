@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from coatcheck.cli.common_options import SettingsFlags, make_container
 from coatcheck.cli.listen_options import Listening, is_loopback
-from coatcheck.cli.options import SettingsFlags, make_container
 from coatcheck.cli.web_server import run_web_server
 from coatcheck.proxy.front.asgi_middleware import DrainingApplication
 from coatcheck.proxy.front.http_application import PATH, Application

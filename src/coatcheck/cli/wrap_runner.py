@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from coatcheck.calls import instructions
-from coatcheck.cli.options import SettingsFlags
+from coatcheck.cli.common_options import SettingsFlags
 from coatcheck.cli.terminal_notice import explain_waiting
 from coatcheck.codec.chunked.gc_tuning import freeze_loaded_objects
 from coatcheck.proxy.front.standard_streams import SHUTDOWN_TIMEOUT, require_stdio
@@ -57,7 +57,7 @@ class _Resources(AsyncExitStack):
     shutdown_timeout = SHUTDOWN_TIMEOUT
 
     def interceptor(self, flags: SettingsFlags, *, resource_links: bool) -> "Interceptor":
-        from coatcheck.cli.options import make_container
+        from coatcheck.cli.common_options import make_container
         from coatcheck.wiring.running import find_store
         from coatcheck.wiring.validation import validate
 

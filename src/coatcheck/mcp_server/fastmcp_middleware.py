@@ -28,7 +28,7 @@ from coatcheck.calls.host_profiles import UNKNOWN_CLIENT, with_raised_limit
 from coatcheck.calls.instructions import with_instructions
 from coatcheck.calls.interceptor import Interceptor
 from coatcheck.calls.limits import CallBudgets
-from coatcheck.calls.nesting import announces_coatcheck, is_from_coatcheck
+from coatcheck.calls.nested_coatchecks import announces_coatcheck, is_from_coatcheck
 from coatcheck.calls.prepared_call import PreparedCall
 from coatcheck.calls.result_keeper import with_notes
 from coatcheck.calls.stored_resources import is_object

@@ -20,7 +20,7 @@ from coatcheck.calls.host_profiles import Client, client_of_initialize
 from coatcheck.calls.instructions import with_instructions
 from coatcheck.calls.interceptor import Interceptor
 from coatcheck.calls.limits import CallBudgets
-from coatcheck.calls.nesting import HANDSHAKES, announces_coatcheck, is_from_coatcheck, with_announcement
+from coatcheck.calls.nested_coatchecks import HANDSHAKES, announces_coatcheck, is_from_coatcheck, with_announcement
 from coatcheck.calls.prepared_call import FILTER, PreparedCall
 from coatcheck.calls.result_keeper import with_notes
 from coatcheck.calls.stored_resources import LONGEST_URI, is_object

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from itertools import accumulate
 from typing import Any
 
+from coatcheck.calls.nested_coatchecks import NestedCoatchecks
 from coatcheck.codec import CLIENT_LEVELS, is_deeper
 from coatcheck.proxy.background_tasks import BackgroundTasks
 from coatcheck.proxy.jsonrpc import (
@@ -20,7 +21,6 @@ from coatcheck.proxy.jsonrpc import (
 )
 from coatcheck.proxy.jsonrpc import parse as parse_line
 from coatcheck.proxy.jsonrpc import well_formed_line as well_formed
-from coatcheck.proxy.nested_coatchecks import NestedCoatchecks
 
 logger = logging.getLogger(__name__)
 

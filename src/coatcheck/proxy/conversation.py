@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from coatcheck.calls.host_profiles import client_of_initialize
 from coatcheck.calls.limits import CallBudget
-from coatcheck.calls.nesting import HANDSHAKES, announces_coatcheck, chain_of, loop_in
+from coatcheck.calls.nested_coatchecks import HANDSHAKES, NestedCoatchecks, announces_coatcheck, chain_of, loop_in
 from coatcheck.calls.prepared_call import has_filter
 from coatcheck.codec import adump_line
 from coatcheck.codec.tool_results import text_result
@@ -19,7 +19,6 @@ from coatcheck.proxy.client_lines import ClientLines, has_too_many_levels
 from coatcheck.proxy.client_requests import ClientRequests, Pending
 from coatcheck.proxy.jsonrpc import Id, Message, id_of, is_request, is_response, to_line
 from coatcheck.proxy.list_prefetch import LIST, ToolListPrefetch
-from coatcheck.proxy.nested_coatchecks import NestedCoatchecks
 from coatcheck.proxy.object_subscriptions import LISTEN, ObjectSubscriptions, concerns_objects, with_objects
 from coatcheck.proxy.own_requests import OwnRequests
 from coatcheck.proxy.request_sender import RequestSender

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from secrets import token_hex
 from typing import Any
 
-from coatcheck.calls.nesting import params_with_announcement
+from coatcheck.calls.nested_coatchecks import params_with_announcement
 from coatcheck.proxy.jsonrpc import PROGRESS_TOKEN, Message, to_line
 from coatcheck.proxy.pending_requests import PendingRequest, PendingRequests
 

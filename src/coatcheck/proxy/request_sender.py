@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from coatcheck.calls.nesting import is_from_coatcheck, params_with_announcement
+from coatcheck.calls.nested_coatchecks import is_from_coatcheck, params_with_announcement
 from coatcheck.codec import adump_line
 from coatcheck.proxy.background_tasks import BackgroundTasks
 from coatcheck.proxy.jsonrpc import PARSED_AT_ONCE, Message

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from coatcheck.calls.host_profiles import UNKNOWN_CLIENT
 from coatcheck.calls.limits import CallBudget
-from coatcheck.calls.nesting import HANDSHAKES
+from coatcheck.calls.nested_coatchecks import HANDSHAKES
 from coatcheck.proxy import object_resources
 from coatcheck.proxy.background_tasks import result_if_ready
 from coatcheck.proxy.client_requests import Pending

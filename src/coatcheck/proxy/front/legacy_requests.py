@@ -10,9 +10,9 @@ from starlette.requests import Request
 
 from coatcheck import __version__
 from coatcheck.calls.interceptor import Interceptor
-from coatcheck.calls.nesting import NESTED_HEADER, announces_coatcheck, chain_of, with_announcement
+from coatcheck.calls.nested_coatchecks import NESTED_HEADER, announces_coatcheck, chain_of, with_announcement
 from coatcheck.errors import CoatcheckError, UpstreamError
-from coatcheck.proxy.front.sessionless_requests import SessionlessRequests
+from coatcheck.proxy.front.http_requests import HttpRequests
 from coatcheck.proxy.front.shared_connection import RequestStream, SharedConnection
 from coatcheck.proxy.jsonrpc import (
     METHOD_NOT_FOUND,
@@ -107,7 +107,7 @@ class LegacySharedConnection(SharedConnection):
         return error_response(question["id"], f"The client cannot be asked: {_WHY}.", METHOD_NOT_FOUND)
 
 
-class LegacyRequests(SessionlessRequests):
+class LegacyRequests(HttpRequests):
     """Answers requests of the 2025 revisions, each on its own."""
 
     # Clients of these revisions treat an HTTP status as a transport error: 404 would end a session.

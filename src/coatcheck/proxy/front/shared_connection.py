@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from coatcheck.calls.interceptor import Interceptor
-from coatcheck.calls.nesting import announces_coatcheck, params_with_announcement
+from coatcheck.calls.nested_coatchecks import announces_coatcheck, params_with_announcement
 from coatcheck.errors import UpstreamError
 from coatcheck.proxy.jsonrpc import (
     INTERNAL_ERROR,

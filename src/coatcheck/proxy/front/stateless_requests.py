@@ -17,7 +17,7 @@ from starlette.requests import Request
 from coatcheck.calls.interceptor import Interceptor
 from coatcheck.codec import is_json
 from coatcheck.errors import CoatcheckError
-from coatcheck.proxy.front.sessionless_requests import SessionlessRequests
+from coatcheck.proxy.front.http_requests import HttpRequests
 from coatcheck.proxy.front.shared_connection import SharedConnection
 from coatcheck.proxy.jsonrpc import LONG_LINE, Message, error_response, id_of, is_request, tool_of
 from coatcheck.proxy.partial_parsing import parse_call_partially
@@ -25,7 +25,7 @@ from coatcheck.proxy.request_headers import marked
 from coatcheck.store.tenancy import Tenancy
 
 
-class StatelessRequests(SessionlessRequests):
+class StatelessRequests(HttpRequests):
     """Answers requests of 2026-07-28."""
 
     statuses = own_statuses = ERROR_CODE_HTTP_STATUS

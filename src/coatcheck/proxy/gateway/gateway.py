@@ -6,10 +6,11 @@ from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any
 
-from coatcheck.calls.nesting import announces_coatcheck
+from coatcheck.calls.nested_coatchecks import announces_coatcheck
 from coatcheck.codec import adump_line
 from coatcheck.codec.tool_results import blocks_of, text_result, with_content
 from coatcheck.errors import UpstreamError, quoted
+from coatcheck.proxy.gateway.client_metadata import client_meta, without_client_meta
 from coatcheck.proxy.gateway.merging import (
     LISTS,
     NOT_CACHED,
@@ -32,7 +33,6 @@ from coatcheck.proxy.gateway.names import (
     with_own_tasks,
 )
 from coatcheck.proxy.gateway.responses import ResponseWaiter, UpstreamResponse
-from coatcheck.proxy.gateway.revisions import client_meta, without_client_meta
 from coatcheck.proxy.gateway.routing import INVALID_PARAMS, RefusedError, Routes, no_server_named
 from coatcheck.proxy.gateway.server_to_client import CANCELLED, ServerRequests
 from coatcheck.proxy.gateway.subscriptions import LIST_CHANGES, Subscriptions

@@ -8,12 +8,12 @@ from enum import Enum
 from functools import partial
 from typing import Any, Protocol
 
-from coatcheck.calls.nesting import chain_of, with_announcement
+from coatcheck.calls.nested_coatchecks import chain_of, with_announcement
 from coatcheck.errors import UpstreamError, quoted
 from coatcheck.proxy.background_tasks import MAX_BYTES_IN_PROGRESS, BackgroundTasks
+from coatcheck.proxy.gateway.client_metadata import client_info, client_meta, stateless_capabilities
 from coatcheck.proxy.gateway.names import may_name_resources, may_name_tasks
 from coatcheck.proxy.gateway.responses import ResponseWaiter, UpstreamResponse
-from coatcheck.proxy.gateway.revisions import client_info, client_meta, is_initialize, stateless_capabilities
 from coatcheck.proxy.jsonrpc import (
     PARSED_AT_ONCE,
     PROTOCOL_VERSION,
@@ -164,10 +164,11 @@ class Upstream:
 
     def handshake(self, client: Message) -> asyncio.Task[None]:
         """Perform the client's handshake, or the one that its first request needs; again only for another revision."""
-        again = self._client_handshake is None or is_initialize(client) != is_initialize(self._client_handshake)
+        before = self._client_handshake
+        again = before is None or _opens_session(client) != _opens_session(before)
         if self._handshake_task is None or again or (self._handshake_task.done() and self.state is State.WAITING):
-            before, self._client_handshake = self._handshake_task, client
-            self._handshake_task = asyncio.ensure_future(self._handshake(client, before))
+            self._client_handshake = client
+            self._handshake_task = asyncio.ensure_future(self._handshake(client, self._handshake_task))
         return self._handshake_task
 
     async def _handshake(self, client: Message, before: asyncio.Task[None] | None) -> None:
@@ -388,3 +389,7 @@ def _value(key: Id | None) -> Any:
 
 def _params_member(params: Any) -> dict[str, Any]:
     return {} if params is None else {"params": params}
+
+
+def _opens_session(message: Message) -> bool:
+    return message.get("method") == "initialize"

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from coatcheck.calls.long_messages import LONG_MESSAGE, LongMessages, Reading
-from coatcheck.calls.nesting import NESTED_HEADER, own_id
+from coatcheck.calls.nested_coatchecks import NESTED_HEADER, own_id
 from coatcheck.errors import UpstreamError, quoted, quoted_name
 from coatcheck.proxy.jsonrpc import parse, to_line, without_mark
 from coatcheck.proxy.upstreams.base import OnMessage, OnPressure

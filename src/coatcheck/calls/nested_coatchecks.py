@@ -95,3 +95,32 @@ def params_with_announcement(message: Mapping[str, Any]) -> dict[str, Any] | Non
     if not isinstance(meta, Mapping) or CLIENT_CAPABILITIES not in meta:
         return None
     return {**params, "_meta": {**meta, CLIENT_CAPABILITIES: with_announcement(meta[CLIENT_CAPABILITIES])}}
+
+
+class NestedCoatchecks:
+    """Remembers what the messages of a conversation say about its client and its server.
+
+    ``client`` and ``server`` tell whether they are a coatcheck, if the messages of the client cannot show it.
+
+    Attributes:
+        outer: Whether the client is one, which reads and repairs messages that other clients do not accept.
+    """
+
+    def __init__(self, *, client: bool, server: bool) -> None:
+        self.outer = client
+        self._passes = self._always_passes = client or server
+
+    def note_request(self, request: Mapping[str, Any]) -> None:
+        """Note whether a request announces that its client is a coatcheck."""
+        is_outer = is_from_coatcheck(request)
+        self.outer = self.outer or is_outer
+        if request["method"] == "initialize":
+            self._passes = self._always_passes or is_outer
+
+    def note_server(self) -> None:
+        """Note that the server keeps objects itself and cannot defer to us."""
+        self._passes = True
+
+    def pass_unchanged(self, request: Mapping[str, Any]) -> bool:
+        """Whether a request and its response pass unchanged because another coatcheck does the work."""
+        return self._passes or is_from_coatcheck(request)

@@ -1,4 +1,4 @@
-"""Translates between stateless and legacy protocol revisions."""
+"""What a stateless client says about itself in `_meta`, for servers of legacy revisions."""
 
 from typing import Any
 
@@ -6,11 +6,6 @@ from coatcheck.calls.host_profiles import APPS_EXTENSION, CLIENT_CAPABILITIES, C
 from coatcheck.proxy.jsonrpc import Message, meta_of
 
 _META_PREFIX = "io.modelcontextprotocol/"
-
-
-def is_initialize(message: Message) -> bool:
-    """Whether a message opens a session."""
-    return message.get("method") == "initialize"
 
 
 def client_meta(client: Message) -> dict[str, Any]:

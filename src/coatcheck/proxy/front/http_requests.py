@@ -20,7 +20,7 @@ from coatcheck.calls.host_profiles import CLIENT_INFO
 from coatcheck.calls.interceptor import Interceptor
 from coatcheck.calls.limits import CallBudgets
 from coatcheck.calls.long_messages import LONG_MESSAGE, LongMessages, Unsent
-from coatcheck.calls.nesting import NESTED_HEADER, chain_of, loop_in
+from coatcheck.calls.nested_coatchecks import NESTED_HEADER, chain_of, loop_in
 from coatcheck.codec import Chunks, dump_json, free_chunks
 from coatcheck.errors import UpstreamError
 from coatcheck.mcp_server.middleware import current_caller
@@ -68,7 +68,7 @@ class LongCall(dict[str, Any]):
     """A long call without its arguments, which are parsed again when it is its turn."""
 
 
-class SessionlessRequests(ABC):
+class HttpRequests(ABC):
     """Answers requests without a session; subclasses implement the protocol revisions.
 
     ``security`` are the accepted Host and Origin headers; ``loopback``: only this machine can connect.
