@@ -7,10 +7,12 @@ import pytest
 
 from coatcheck.backends import InMemoryBackend
 from coatcheck.explorer import Explorer
-from coatcheck.explorer.sandbox import Sandbox
+from coatcheck.explorer.sandbox import Sandbox, worker_process
 from coatcheck.object_store import ObjectStore
+from tests.preloaded_python import PYTHON
 from tests.preloaded_python.built_commands import share_built_commands
 from tests.preloaded_python.default_certificates import share_default_ssl_context
+from tests.preloaded_python.sandbox_workers import OWN_COMMAND, start_workers_with
 from tests.server_fixtures import (  # noqa: F401  # fixtures
     PASSWORD,
     own_redis,
@@ -43,6 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.option.loadscopereorder = False  # xdist would start with the files that have most tests
     share_default_ssl_context()
     share_built_commands()
+    start_workers_with(PYTHON)
     if COVERAGE_VARIABLES in os.environ:
         from mcp.client.stdio import DEFAULT_INHERITED_ENV_VARS
 
@@ -80,6 +83,14 @@ def store() -> ObjectStore:
 @pytest.fixture
 def explorer(store: ObjectStore) -> Explorer:
     return Explorer(store)
+
+
+@pytest.fixture(scope="module")
+def own_workers() -> Iterator[None]:
+    """Workers are child processes, with only their own imports in their memory."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(worker_process, "command", OWN_COMMAND)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,10 @@ from pathlib import Path
 import httpx2
 from built_commands import build_commands, share_built_commands
 from default_certificates import share_default_ssl_context
+from sandbox_workers import start_workers_with
+
+from coatcheck.explorer.operations import preload
+from coatcheck.explorer.sandbox import worker
 
 IMPORTED = (
     "anyio._backends._asyncio",
@@ -58,6 +62,9 @@ def main(listener: socket.socket) -> None:
     httpx2.create_ssl_context()
     share_built_commands()
     build_commands()
+    start_workers_with(str(Path(listener.getsockname()).with_name("python")))
+    pace = preload()
+    worker.preload = lambda: pace
     gc.collect()
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no process waits for the supervisors
@@ -125,8 +132,8 @@ def exec_request(descriptors: list[int], arguments: list[str], folder: str, envi
     sys.stdin = open(0, closefd=False)  # noqa: SIM115
     sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
-    while arguments[0] == "-W":
-        arguments = arguments[2:]
+    while arguments[0] not in {"-m", "-c"} and arguments[0].startswith("-"):
+        arguments = arguments[2 if arguments[0] == "-W" else 1 :]
     sys.path[1:1] = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
     if arguments[0] == "-m":
         sys.path[0] = folder

@@ -28,6 +28,11 @@ def stored() -> Callable[[Any], Load]:
     return make
 
 
+@pytest.fixture(autouse=True, scope="module")
+def separate_processes(own_workers: None) -> None:
+    """The workers of all tests of this folder."""
+
+
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
     sandbox = Sandbox()

@@ -22,7 +22,7 @@ from tests.security.hostile_server import HOSTILE, nested
 from tests.security.serving import object_id_in
 from tests.waiting import within
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("own_workers")]
 
 MEBIBYTE = 1024 * 1024
 SECONDS = 3.0

@@ -350,6 +350,7 @@ async def test_a_malformed_id_cannot_leave_its_namespace(container, name):
     await store.aclose()
 
 
+@pytest.mark.usefixtures("own_workers")
 async def test_without_authentication_no_caller_waits_for_another_s_filter():
     container = Container(settings=Settings(sandbox_timeout=1))
     explorer = container.explorer()

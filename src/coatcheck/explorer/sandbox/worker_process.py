@@ -228,14 +228,19 @@ def _read_answer(header: dict[str, Any], body: bytes, task: Task) -> Answer:
     return answer
 
 
-def _start(limits: Limits, nice: int) -> subprocess.Popen[bytes]:
+def command(limits: Limits, nice: int) -> list[str]:
+    """Return the command of a worker."""
     if not sys.executable:
         raise failures.not_started("the path of the Python interpreter is unknown")
     settings = json.dumps({"path": _import_path(), "limits": limits.to_dict(), "nice": nice})
     flags = ["-I", "-S", "-B"] if sys.dont_write_bytecode else ["-I", "-S"]
+    return [sys.executable, *flags, "-c", BOOTSTRAP, settings]
+
+
+def _start(limits: Limits, nice: int) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(  # noqa: S603  # our own interpreter and our own code
-            [sys.executable, *flags, "-c", BOOTSTRAP, settings],
+            command(limits, nice),
             env={},
             cwd="/",
             stdin=subprocess.PIPE,
