@@ -32,8 +32,8 @@ LONGEST_FIRST = (
 )
 """Folders and files of long tests, which start first, so that all workers finish at about the same time."""
 
-# The duration of an example depends on other load of the machine.
-hypothesis.settings.register_profile("coatcheck", deadline=None)
+# The duration of an example depends on other load of the machine. Examples differ in each run; `make fuzz` tries many.
+hypothesis.settings.register_profile("coatcheck", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("coatcheck")
 
 

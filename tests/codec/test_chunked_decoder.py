@@ -77,14 +77,14 @@ SHAPES = {
     "rows": lambda: [{"id": n, "name": f"user {n}"} for n in range(60_000)],
     "wrapped rows": lambda: {
         "id": 1,
-        "result": {"content": [], "structured": [{"id": n} for n in range(90_000)]},
+        "result": {"content": [], "structured": [{"id": n} for n in range(40_000)]},
         "x": 1,
     },
-    "rows by key": lambda: {f"k{n}": {"id": n} for n in range(60_000)},
-    "numbers": lambda: list(range(300_000)),
-    "lists": lambda: [[n, [n, "x"]] for n in range(90_000)],
-    "a text": lambda: 'a\\"b\u00e4' * 400_000,
-    "texts": lambda: ["x" * 200_000] * 20,
+    "rows by key": lambda: {f"k{n}": {"id": n} for n in range(30_000)},
+    "numbers": lambda: list(range(100_000)),
+    "lists": lambda: [[n, [n, "x"]] for n in range(30_000)],
+    "a text": lambda: 'a\\"b\u00e4' * 200_000,
+    "texts": lambda: ["x" * 200_000] * 10,
     "large members": lambda: [{"values": list(range(20_000))} for _ in range(20)],
 }
 

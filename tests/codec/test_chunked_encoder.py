@@ -124,21 +124,21 @@ def test_a_tool_result_is_encoded_in_slices_as_in_one_step(value, text):
 
 # Functions, because every test process imports this file.
 LARGE: dict[str, Callable[[], Any]] = {
-    "records": lambda: records(30_000),
-    "a tuple": lambda: tuple(records(30_000)),
-    "a dict": lambda: {f"key {n}": record for n, record in enumerate(records(30_000))},
-    "a dict with strange keys": lambda: dict(enumerate(records(10_000))) | {"7": "another seven", None: 1},
+    "records": lambda: records(8_000),
+    "a tuple": lambda: tuple(records(8_000)),
+    "a dict": lambda: {f"key {n}": record for n, record in enumerate(records(8_000))},
+    "a dict with strange keys": lambda: dict(enumerate(records(6_000))) | {"7": "another seven", None: 1},
     "a list of lists": lambda: [[n / 7 for n in range(3000)] for _ in range(40)],
     "lists in dicts in lists": lambda: [{"rows": [{"cells": list(range(20_000))}] * 3}] * 3,
-    "numbers": lambda: list(range(200_000)),
+    "numbers": lambda: list(range(90_000)),
     "texts": lambda: ["text " * 50] * 20_000,
-    "one integer too large": lambda: [*records(20_000), 2**70],
-    "one lone surrogate": lambda: [*records(20_000), {"name": "\ud800"}],
+    "one integer too large": lambda: [*records(6_000), 2**70],
+    "one lone surrogate": lambda: [*records(6_000), {"name": "\ud800"}],
     "objects": lambda: [{"id": uuid.UUID(int=n), "colour": Colour.RED} for n in range(20_000)],
     "models": lambda: [Model(name=f"name {n}") for n in range(50_000)],
-    "large texts": lambda: ["long " * 500_000] * 5,
+    "large texts": lambda: ["long " * 300_000] * 5,
     "a large text": lambda: {"text": 'quoted "ü"\n' * 500_000},
-    "a large text with a lone surrogate": lambda: ["ü" * 3_500_000 + "\ud800", "plain " * 300_000],
+    "a large text with a lone surrogate": lambda: ["ü" * 2_500_000 + "\ud800", "plain " * 200_000],
 }
 
 
@@ -169,9 +169,9 @@ def test_cycles_are_cut_at_the_same_place():
 
 
 SURPRISES: dict[str, Callable[[], Any]] = {
-    "a long list": lambda: {"data": list(range(500_000))},
-    "a long list far inside": lambda: {"data": {"inner": [{"rows": list(range(500_000))}]}},
-    "a wide dict": lambda: {str(n): n for n in range(300_000)},
+    "a long list": lambda: {"data": list(range(200_000))},
+    "a long list far inside": lambda: {"data": {"inner": [{"rows": list(range(200_000))}]}},
+    "a wide dict": lambda: {str(n): n for n in range(100_000)},
     "many lists that are not so long": lambda: [[0] * 5000] * 100,
 }
 
@@ -179,7 +179,7 @@ SURPRISES: dict[str, Callable[[], Any]] = {
 @pytest.mark.parametrize("surprise", SURPRISES)
 @pytest.mark.parametrize("small", [{"n": 1, "t": "x"}, {"id": uuid.UUID(int=1)}], ids=["plain", "objects"])
 def test_a_large_item_among_many_small_ones_is_encoded_in_chunks_too(small, surprise):
-    value = [*[small] * 20_000, SURPRISES[surprise](), *[small] * 20_000]
+    value = [*[small] * 5_000, SURPRISES[surprise](), *[small] * 5_000]
     encoded = anyio.run(aencode, value)
     assert max(piece_sizes(value)) < 600_000
     assert measure_chunks(encoded) == measure_chunks(encode(value))
@@ -196,7 +196,7 @@ def test_a_slice_that_takes_too_long_is_shortened(monkeypatch):
 @pytest.mark.anyio
 @pytest.mark.parametrize(
     "make",
-    [lambda: records(30_000), lambda: [*records(20_000), 2**70], lambda: {"text": "x" * 20_000_000}],
+    [lambda: records(10_000), lambda: [*records(6_000), 2**70], lambda: {"text": "x" * 5_000_000}],
     ids=["fast", "careful", "text"],
 )
 async def test_encoding_yields_to_the_event_loop(monkeypatch, make):

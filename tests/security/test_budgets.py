@@ -188,9 +188,6 @@ async def test_the_memory_of_a_server_stays_within_one_and_a_half_times_its_obje
         assert (await client.call_tool("object_store_get", {"object_id": names[0]})).is_error
         # Plus the memory of one request while it is read.
         assert resident(server) - empty < FACTOR * MOST_KEPT + WHILE_READ
-        huge = await client.call_tool("object_store_query", {"object_id": names[-1], "filter": '"x" * 1000000000'})
-        assert huge.is_error
-        assert all(resident(pid) < 1024 * MEBIBYTE for pid in process_family(server))
 
 
 SCRIPTED = str(HERE.parent / "wrap" / "scripted_server.py")

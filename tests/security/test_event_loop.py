@@ -29,12 +29,17 @@ def container():
         cached.cache_clear()
 
 
+@pytest.fixture(scope="module")
+def name(container):
+    """The id of the stored rows, for the work that reads them."""
+    return container.store().put(rows())
+
+
 @pytest.mark.parametrize("what", IN_PROCESS)
-async def test_small_calls_are_answered_during_large_work(container, what):
+async def test_small_calls_are_answered_during_large_work(container, name, what):
     explorer, interceptor = container.explorer(), container.proxy_interceptor()
     interceptor.learn([TOOL])
     small_id = await explorer.store.aput({"a": [1, 2, 3]})
-    name = await explorer.store.aput(rows())
     blocked, began, before = [], 0.0, 0.0
 
     async def small() -> None:
@@ -51,6 +56,5 @@ async def test_small_calls_are_answered_during_large_work(container, what):
         await latencies_during(IN_PROCESS[what](explorer, interceptor, name), small)
     finally:
         gc.enable()
-    await explorer.store.adelete(name)
     # In CPU seconds of the loop's thread, which other processes do not affect.
     assert before < NEGLIGIBLE or max(blocked) < before / 3, f"{max(blocked):.3f} of {before:.3f} s without a break"

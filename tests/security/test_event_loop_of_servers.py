@@ -14,7 +14,11 @@ FEWEST = 4
 """Sequential small calls that must be answered during a step; if a step blocked them, one or two would be."""
 
 
-@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize(
+    "server",
+    # A gateway of one server runs the code of a wrapped server too.
+    [pytest.param(name, marks=pytest.mark.long) if name == "wrapped" else name for name in SERVERS],
+)
 async def test_small_calls_are_answered_while_large_results_and_references_pass(server, tmp_path: Path):
     async with server_with_rows(server, tmp_path) as client:
         small = re.search(r"obj_\w+", await client.call("object_store_put", value={"a": [1, 2, 3]})).group()

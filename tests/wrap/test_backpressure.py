@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
@@ -26,7 +27,7 @@ from tests.processes import children_of, command_of, until_ended
 from tests.results import text_of
 from tests.waiting import wait_until, wait_until_steady
 from tests.wrap.conftest import OWN_SCRIPTED
-from tests.wrap.running import FEATURES, OWN_WRAP, QUIET, wrapped_over_http
+from tests.wrap.running import FEATURES, OWN_WRAP, QUIET, WRAP, wrapped_over_http
 
 FLOOD = 800
 """Number of 100 kB messages that the flooding tools send."""
@@ -47,9 +48,9 @@ def wait_until_stalled(mark: Path) -> int:
 class SlowReader:
     """A client over stdio that reads lines on demand."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, wrap: Sequence[str] = OWN_WRAP) -> None:
         self.process = subprocess.Popen(
-            [*OWN_WRAP, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **QUIET}
+            [*wrap, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **QUIET}
         )
 
     def __enter__(self) -> Self:
@@ -89,7 +90,7 @@ def test_a_client_over_stdio_that_does_not_read_makes_the_server_wait_and_loses_
     mark = tmp_path / "mark"
     with wrapped_over_http("--", *OWN_SCRIPTED, wrap=OWN_WRAP) if way == "url" else contextlib.nullcontext() as served:
         ways = {"command": ["--", *OWN_SCRIPTED], "gateway": gateway(tmp_path)}
-        with SlowReader(*(["--url", served[1]] if way == "url" else ways[way])) as client:
+        with SlowReader(*(["--url", served[1]] if way == "url" else ways[way]), wrap=WRAP) as client:
             tool = "one__floods" if way == "gateway" else "floods"
             client.send(id=2, method="tools/call", params={"name": tool, "arguments": {"mark": str(mark)}})
             assert wait_until_stalled(mark) < MOST

@@ -10,7 +10,7 @@ from mcp.shared.exceptions import MCPError
 from coatcheck.calls.nested_coatchecks import MAX_CHAIN, chain_of, loop_in, params_with_announcement
 from tests.ports import free_port
 from tests.results import text_of
-from tests.wrap.running import FEATURES, OWN_WRAP, wrap_on_stdio, wrapped_over_http
+from tests.wrap.running import FEATURES, WRAP, wrap_on_stdio, wrapped_over_http
 
 pytestmark = pytest.mark.anyio
 SAYS = "is its own upstream"
@@ -40,7 +40,7 @@ async def test_its_own_url_is_refused_directly_through_another_and_through_a_pro
         wrapped_over_http("--url", url_of(one), *flags, port=other),
     ):
         await assert_refused(lambda: url, mode)
-    with wrapped_over_http(*flags, "--", *OWN_WRAP, "--url", url_of(one), port=one) as (_, url, _said):
+    with wrapped_over_http(*flags, "--", *WRAP, "--url", url_of(one), port=one) as (_, url, _said):
         await assert_refused(lambda: url, mode)
 
 
