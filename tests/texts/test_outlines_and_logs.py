@@ -35,6 +35,21 @@ C = (
     "{\n    struct chunk *c;\n    if (n)\n        return f(n);\n}\n\nint main(void) {\n}\nint declared(int a);\n"
 )
 SHELL = "#!/bin/sh\nset -e\nlog() {\n  echo $1\n}\n\nfunction fail {\n  exit 1\n}\n"
+SCRIPT = "#!/bin/sh\n# Starts\n\n# Stops\n\nstop_all () {\n  run\n}\n\nstart()\n{\n  run\n}\n"
+HEADER = "#ifndef A_H\n#define A_H\n#include <b.h>\n\nstruct a {\n};\nunion b {\n};\n#endif\n"
+PATHS = (
+    "".join(f"src/app/f{n}.py\n" for n in range(9)) + "".join(f"src/lib/deep/g{n}.py\n" for n in range(5)) + "LICENSE\n"
+)
+WINDOWS_PATHS = "".join(f"C:\\My data\\f{n}.txt\n" for n in range(13))
+TREE = (
+    ".\n├── src\n│\u00a0\u00a0 ├── app\n" + "│   │   ├── f.py\n" * 8 + "│   │   └── g.py\n"
+    "│   ├── a\n│   ├── b\n│   └── c\n└── LICENSE\n\n2 directories, 12 files\n"
+)
+ASCII_TREE = "x@1\n+-- a@1\n" + "| +-- b@1\n" * 7 + "| `-- c@1\n`-- d@1\n"
+PLAN = (
+    "Plan:\n\n  # aws_a.x[0] will be created\n  + resource {\n    }\n  # aws_a.x[1] must be replaced\n-/+ resource {\n    }\n"
+    "  # b.y will be destroyed\n  - resource {\n    }\nPlan: 2 to add, 2 to destroy.\n"
+)
 PERL = "package A::B;\nuse strict;\nuse warnings;\nsub first {\n  my $x = shift;\n}\nsub _second {\n}\n"
 SQL = "-- views\nCREATE VIEW a AS\n  SELECT 1;\n\nGRANT SELECT ON a TO b;\nALTER TABLE t (x int);\nINSERT INTO t VALUES (1);\n"
 RST = "ctest(1)\n********\n\nSynopsis\n========\n\ntext\n\nOptions\n=======\n\nMore\n----\n\n| a |\n-----\n"
@@ -86,6 +101,22 @@ SNAPSHOT = (
         ),
         (C, "source code", ["3| struct chunk", "8| read_row(png_ptr p,", "16| int main(void)"]),
         (SHELL, "source code", ["2| log()", "6| function fail"]),
+        (SCRIPT, "source code", ["5| stop_all ()", "9| start()"]),
+        (HEADER, "source code", ["4| struct a", "6| union b"]),
+        (PATHS, "a list of paths", ["0| src/ (14 files)", "0|   app/ (9 files)", "9|   lib/deep/ (5 files)"]),
+        (WINDOWS_PATHS, "a list of paths", ["0| C:/My data/ (13 files)"]),
+        (TREE, "a tree", ["1| src (13 lines)", "2|   app (9 lines)"]),
+        (ASCII_TREE, "a tree", ["1| a@1 (8 lines)"]),
+        (
+            PLAN,
+            "a plan of Terraform",
+            [
+                "2|   aws_a.x[0] will be created",
+                "5|   aws_a.x[1] must be replaced",
+                "8|   b.y will be destroyed",
+                "11| Plan: 2 to add, 2 to destroy.",
+            ],
+        ),
         (PERL, "source code", ["3| sub first", "6| sub _second"]),
         (SQL, "SQL", ["1| CREATE VIEW a", "5| ALTER TABLE t"]),
         (ASCIIDOC, "AsciiDoc", ["0| = Manual", "3|   == One", "7|     === Deep"]),
@@ -320,6 +351,12 @@ def test_failures_come_first_and_are_searched_as_they_are_written(text: str, fir
 def test_sentences_with_errors_in_a_list_of_commits_suggest_no_search():
     text = "".join(f"* {n:07x} A note that names error: no disk, and what failed {n}\n" for n in range(90))
     assert "object_store_grep" not in render(text, Subject("@obj_1", len(text)), 4000).text
+
+
+def test_a_log_may_begin_with_long_stack_traces():
+    trace = "java.lang.Error: x\n" + "\tat a.b.C.d(C.java:1)\n" * 9
+    assert recognise(f"2026-05-04 23:00:13.797 ERROR 1 --- [main] c.A : no\n{trace}" * 9) == "log lines"
+    assert recognise("2026-05-04 23:00 Minutes\n" + "   of a meeting\n" * 30) != "log lines"
 
 
 def test_prose_about_errors_is_not_a_log():

@@ -107,6 +107,12 @@ Total:         24105        1584       18688
 """
 
 
+SHORTENED = (
+    "┌───────┬─────────┐\n│   a   │    b    │\n│ int64 │ varchar │\n├───────┼─────────┤\n│     0 │ x y     │\n│     1 │ x y     │\n"
+    "│     · │  ·      │\n│     · │  ·      │\n│   298 │ x y     │\n└───────┴─────────┘\n  300 rows (3 shown)\n"
+)
+
+
 def opened(text: str) -> tuple[str, Any]:
     found = open_text(text, in_sandbox=False)
     return ("", None) if found is None else (found.format, found.value)
@@ -347,3 +353,21 @@ def test_hostile_tables_do_not_fail_or_hang(text: str) -> None:
 def test_no_text_makes_the_parser_of_tables_fail(text: str) -> None:
     found = open_text(text, in_sandbox=True)
     assert found is None or isinstance(found.value, (list, dict))
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        (
+            SHORTENED,
+            "a printed table that omits rows after [1] (lines 0 to 9)",
+        ),
+        (
+            "       a      b  c\n0      0    x y  1\n1      1    x y  1\n..   ...    ...  ..\n298  298    x y  1\n\n[300 rows x 3 columns]\n",
+            "aligned columns that omits rows after [1] (lines 0 to 4)",
+        ),
+    ],
+)
+def test_rows_that_were_not_printed_are_no_rows(text: str, form: str) -> None:
+    found, rows = opened(text)
+    assert (found, [row["a"] for row in rows]) == (form, [0, 1, 298])

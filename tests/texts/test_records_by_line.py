@@ -128,12 +128,12 @@ CERTIFICATES = "".join(f"subject=CN = A{n}, C = ES\nnotAfter=Dec 31 2030 GMT\n" 
 @pytest.mark.parametrize(
     ("text", "last"),
     [
-        (PSQL_LINES, {"id": "3", "note": "a | b"}),
-        (SQLITE_LINES, {"id": "2", "name": "n 2"}),
+        (PSQL_LINES, {"id": 3, "note": "a | b"}),
+        (SQLITE_LINES, {"id": 2, "name": "n 2"}),
         (CERTIFICATES, {"subject": "CN = A2, C = ES", "notAfter": "Dec 31 2030 GMT"}),
     ],
 )
-def test_names_and_values_of_a_block_may_be_separated_by_other_signs(text: str, last: dict[str, str]) -> None:
+def test_names_and_values_of_a_block_may_be_separated_by_other_signs(text: str, last: dict[str, Any]) -> None:
     form, rows = opened(text)
     assert (form, len(rows), rows[-1]) == ("blocks of named values", 3, last)
 
@@ -156,6 +156,8 @@ PAIRS = 'ts=2026-11-30T10:00:00Z level=error msg="no \\"disk\\" left" took=4\n' 
         ),
         (GRAPH, "a list of commits", {"commit": "7881e90", "message": "Merge"}),
         (SYMBOLS, "symbols", {"address": "", "type": "U", "name": "strcmp@GLIBC_2.2.5"}),
+        ("[FILE] a b.md\n[DIR] src\n[FILE] c\n", "a list of marked names", {"type": "FILE", "name": "a b.md"}),
+        (" M a.py\nR  b -> c\n?? d/\n", "a list of marked names", {"status": " M", "name": "a.py"}),
         (COUNTS, "counts", {"count": 86, "name": "src/a.py"}),
         (
             ARCHIVE,
@@ -288,9 +290,31 @@ def test_a_malformed_calendar_stays_a_text(text: str) -> None:
     assert opened(text) == ("", None)
 
 
+def test_columns_of_blocks_are_numbers_if_all_digits_are_kept() -> None:
+    text = "".join(f"Package: p{n}\nVersion: 1.{n}0\nSize: {n}\n\n" for n in range(3))
+    assert opened(text)[1][1] == {"Package": "p1", "Version": "1.10", "Size": 1}
+
+
+def test_a_single_block_is_an_object_if_all_its_names_are_different() -> None:
+    text = "Name:    api\nNode:\t n1\nLabels:  a=b\n         c=d\nIP:\nContainers:\n  api:\n    Port: 80\nEvents:  <none>\n"
+    assert opened(text) == (
+        "named values",
+        {
+            "Name": "api",
+            "Node": "n1",
+            "Labels": "a=b\n         c=d",
+            "IP": "",
+            "Containers": "\n  api:\n    Port: 80",
+            "Events": "<none>",
+        },
+    )
+    assert opened(text + "and some words\n") == ("", None)
+    assert opened(text.replace("IP:", "Name:")) == ("", None)
+
+
 def test_tabs_may_stand_before_the_colons_of_blocks() -> None:
     text = "".join(f"processor\t: {n}\nmodel name\t: EPYC\ncpu MHz\t\t: 2596.1\n\n" for n in range(4))
-    assert opened(text)[1][3] == {"processor": "3", "model name": "EPYC", "cpu MHz": "2596.1"}
+    assert opened(text)[1][3] == {"processor": 3, "model name": "EPYC", "cpu MHz": 2596.1}
 
 
 def test_a_hex_dump_is_no_yaml() -> None:

@@ -195,6 +195,26 @@ MADE |= {
         "Items": [{"pk": {"S": f"u{n}"}, "age": {"N": str(n)}, "active": {"BOOL": n % 2 == 0}} for n in range(200)]
     },
     "cells": {"rows": [{"f": [{"v": str(n)}, {"v": "x"}]} for n in range(300)], "total": "300"},
+    "maps of a frame": {
+        "rain": {str(n): n / 7 for n in range(400)},
+        "wind": {str(n): n for n in range(400)},
+        "day": {str(n): f"d{n}" for n in range(400)},
+    },
+    "packages by name": {
+        "name": "x",
+        "dependencies": {
+            f"package-{n}": {"version": f"{n}.0.1", "resolved": f"https://r/{n}"}
+            | ({"dependencies": {f"q{k}": {"version": "1"} for k in range(12)}} if n == 7 else {})
+            for n in range(90)
+        }
+        | {"lost": {"missing": True, "problems": ["gone"] * 9}},
+    },
+    "a description": "".join(f"Name {n}:  value {n}\n" for n in "abcdefgh")
+    + "Events:\n"
+    + "  Warning  BackOff  1m  kubelet\n" * 300,
+    "a list of paths": "".join(f"a/b{n % 9}/c{n}.py\n" for n in sorted(range(300), key=lambda n: n % 9)),
+    "a tree": "a\n" + "".join(f"├── b{n}\n│   ├── c\n│   └── d\n" for n in range(400)),
+    "a plan": "".join(f'  # a.b[{n}] will be created\n  + resource "a" "b" {{\n    }}\n\n' for n in range(200)),
     "columns of a frame": {"time": [f"2025-07-01T{n:04}" for n in range(400)], "rain": [n / 7 for n in range(400)]},
     "a resource of sections": ToolResult(
         {
@@ -275,6 +295,10 @@ def test_suggested_calls_work_have_short_results_and_find_something(sandbox: San
         ("a sheet", ".values | .[0] as $c | .[1:] | map([$c, .] | transpose | map({(.[0]): .[1]}) | add) | .[:20]"),
         ("series", 'path=".result[1].metric")'),
         ("cells", 'filter=".rows | map([.f[]? | .v]) | .[:20]"'),
+        ("maps of a frame", "[.rain, .wind, .day] | map([.[]]) | transpose | map({rain: .[0], wind: .[1], day: .[2]})"),
+        ("packages by name", 'filter=".dependencies | to_entries'),
+        ("a description", 'path=".Events'),
+        ("a plan", 'pattern="^  # .* be ", start='),
         ("columns of a frame", "[.time, .rain] | transpose | map({time: .[0], rain: .[1]}) | .[:20]"),
         ("a resource of sections", "object_store_query(object_id="),
         ("statements", "text of 601 lines"),

@@ -56,20 +56,21 @@ def columns_beside(value: Any, place: Path) -> Columns | None:
     return None
 
 
-def parallel_lists(value: Any, place: Path) -> list[str]:
-    """Return the names of lists of scalars of the same length as the one at ``place``, itself included."""
+def parallel_parts(value: Any, place: Path) -> list[str]:
+    """Return the names of lists of scalars as long as the one at ``place``, or maps with its keys, itself included."""
     if not place:
         return []
-    parent, length = at(value, Path(place.steps[:-1])), len(at(value, place))
-    if len(parent) > MOST:
+    parent, part = at(value, Path(place.steps[:-1])), at(value, place)
+    if not isinstance(parent, dict) or len(parent) > MOST:
         return []
     found = [
         name
         for name, member in parent.items()
-        if isinstance(member, (list, tuple))
-        and len(member) == length
+        if isinstance(member, dict if isinstance(part, dict) else (list, tuple))
+        and len(member) == len(part)
         and len(name) <= JUDGED
-        and not isinstance(member[0], (dict, list, tuple))
+        and not isinstance(next(iter(member.values() if isinstance(member, dict) else member)), (dict, list, tuple))
+        and (not isinstance(part, dict) or list(islice(member, JUDGED)) == list(islice(part, JUDGED)))
     ]
     return found[:MOST_PARALLEL] if len(found) > 1 else []
 

@@ -99,12 +99,12 @@ def for_header_row(place: Path) -> str:
     return f"{lead}.[0] as $c | .[1:] | map([$c, .] | transpose | map({{(.[0]): .[1]}}) | add) | .[:{FEW}]"
 
 
-def for_parallel(place: Path, names: Sequence[str]) -> str:
-    """Return a filter that turns parallel lists into objects with one item of each list."""
+def for_parallel(place: Path, names: Sequence[str], *, are_maps: bool) -> str:
+    """Return a filter that turns parallel lists, or maps with the same keys, into objects with one item of each."""
     parent = Path(place.steps[:-1])
     lists = ", ".join(jq_path(parent.child(Key(name))) for name in names)
     entries = ", ".join(f"{name if is_identifier(name) else quote(name)}: .[{n}]" for n, name in enumerate(names))
-    return f"[{lists}] | transpose | map({{{entries}}}) | .[:{FEW}]"
+    return f"[{lists}] |{' map([.[]]) |' if are_maps else ''} transpose | map({{{entries}}}) | .[:{FEW}]"
 
 
 def for_columns(place: Path, columns: Columns) -> str:

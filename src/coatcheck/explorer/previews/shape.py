@@ -25,7 +25,7 @@ LONGEST_PLAIN_NAME = 30
 ALWAYS_A_MAP = 200
 """An object with more keys is described as a map from keys to values of one type."""
 _RECORDS_MAKE_A_MAP = 8
-_SCALARS_MAKE_A_MAP = 25
+_MANY_MAKE_A_MAP = 25
 _SAME_SHAPE_LOOKED_AT = 6
 _ALONE: dict[type, str] = {str: "string", int: "integer", bool: "boolean"}
 """Classes of scalars without further properties."""
@@ -226,7 +226,10 @@ def _is_map(records: Sequence[dict[Any, Any]], columns: Mapping[Any, Sequence[An
     values = [column[0] for column in islice(columns.values(), SAMPLED)]
     if all(isinstance(value, dict) for value in values) and 2 * sum(map(_is_data, columns)) > len(columns):
         return True
-    return _have_same_shape(values) and (isinstance(values[0], dict) or largest >= _SCALARS_MAKE_A_MAP)
+    if largest >= _MANY_MAKE_A_MAP and all(isinstance(value, dict) for value in values):
+        ((_, shared),) = Counter(name for value in values for name in islice(value, MOST_FIELDS)).most_common(1)
+        return 4 * shared >= 3 * len(values)
+    return _have_same_shape(values) and (isinstance(values[0], dict) or largest >= _MANY_MAKE_A_MAP)
 
 
 def _is_data(name: str) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-from coatcheck.explorer.previews.columns import columns_beside, has_header_row, parallel_lists
+from coatcheck.explorer.previews.columns import columns_beside, has_header_row, parallel_parts
 from coatcheck.explorer.previews.jq_filters import (
     SHOWN,
     for_array,
@@ -87,14 +87,16 @@ def _filter(value: Any, main: Main | None) -> str:
         return for_record(value)
     if isinstance(main.container, dict):
         values = list(islice(main.container.values(), SAMPLED))
+        if main.shape.objects is None and (names := parallel_parts(value, main.place)):
+            return for_parallel(main.place, names, are_maps=True)
         return for_map(main.place, main.shape, values, len(main.container))
     columns = columns_beside(value, main.place)
     if columns is not None:
         return for_columns(main.place, columns)
     if main.shape.arrays is not None and has_header_row(main.container):
         return for_header_row(main.place)
-    if main.is_run and (names := parallel_lists(value, main.place)):
-        return for_parallel(main.place, names)
+    if main.is_run and (names := parallel_parts(value, main.place)):
+        return for_parallel(main.place, names, are_maps=False)
     return for_array(main.place, main.shape, pick(main.container, SAMPLED), len(main.container))
 
 
@@ -153,7 +155,8 @@ def _part(value: Any, main: Main | None) -> Path:
             return Path()
         names = [name for name in islice(value, SAMPLED) if len(name) <= KEY]
         containers = [name for name in names if isinstance(value[name], (dict, list, tuple))]
-        return Path((Key((containers or names)[0]),)) if names else Path()
+        texts = sorted(names, key=lambda name: -len(text) if isinstance(text := value[name], str) else 0)
+        return Path((Key((containers or texts)[0]),)) if names else Path()
     if main.place and label_of(main.place) != str(main.place):
         return Path()
     if isinstance(main.container, dict):

@@ -158,10 +158,10 @@ def unique_names(names: list[str]) -> list[str]:
 
 def typed(rows: list[Row]) -> Iterator[tuple[Any, ...]]:
     """Convert the columns that contain only numbers."""
-    return zip(*(_numbers(column) or column for column in zip(*rows, strict=True)), strict=True)
+    return zip(*(numbers_of(column) or column for column in zip(*rows, strict=True)), strict=True)
 
 
-def _numbers(column: Sequence[str]) -> list[Any] | None:
+def numbers_of(column: Sequence[str]) -> list[Any] | None:
     """Read a column as numbers, ``None`` for empty cells; nothing if it contains anything else."""
     together = "".join(column)
     if not together or _NUMERIC.fullmatch(together) is None:

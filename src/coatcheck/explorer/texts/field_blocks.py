@@ -8,13 +8,19 @@ and parameters if one of them has any.
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
+from coatcheck.explorer.texts.csv_tables import numbers_of
+
 FEWEST = 3
+FEWEST_ALONE = 6
+"""Minimum number of names of a single block."""
 FEWEST_NAMES = 2
 """Minimum number of names that all blocks have."""
 MOST_NAMES = 200
 _FIELD = re.compile(r"([A-Za-z][\w .()/-]{0,39})\t{0,9}:(?: +|\t+|$)|([A-Za-z][\w.-]{0,39}) *(?:=|\|) ?", re.ASCII)
+_NAMED = re.compile(r"([A-Za-z][\w .()/-]{0,39}):(?=\s|$)", re.ASCII)
 _RULE = re.compile(r"^-\[ RECORD \d{1,9} \]-*\+?-*\n", re.MULTILINE)
 """The heading of each row in psql's expanded output."""
 _INDENTED = re.compile(r"^ {1,40}(?=\S)", re.MULTILINE)
@@ -36,7 +42,15 @@ def looks_like_blocks(head: str) -> bool:
         return False
     lines = head.split("\n", 2)
     again = f"\n{head[: first.end()].rstrip()}"
-    return len(lines) > 1 and _FIELD.match(lines[1]) is not None and again in head[first.end() :]
+    if len(lines) > 1 and _FIELD.match(lines[1]) is not None and again in head[first.end() :]:
+        return True
+    return _is_one_block([line for line in head.split("\n")[:-1] if line[:1].strip()])
+
+
+def _is_one_block(lines: Sequence[str]) -> bool:
+    """Whether all lines that are not indented have different names, as in the description of one object."""
+    fields = [found for line in lines if (found := _NAMED.match(line)) is not None]
+    return len(fields) >= FEWEST_ALONE and len(fields) == len(lines) == len({found[1] for found in fields})
 
 
 def open_blocks(text: str) -> tuple[Any, str] | None:
@@ -53,15 +67,31 @@ def open_blocks(text: str) -> tuple[Any, str] | None:
         if name == opener:
             blocks.append([])
         blocks[-1].append((name, line))
+    if len(blocks) == 1 and _is_one_block([line for _, line in blocks[0] if line[:1].strip()]):
+        names = {name for name, line in blocks[0] if line[:1].strip()}
+        return _record(blocks[0], names), "named values"
     if len(blocks) < FEWEST:
         return None
     seen = Counter(name for block in blocks for name in {name for name, _ in block if name})
     common = {name for name, count in seen.items() if 2 * count >= len(blocks)}
-    whole = len(blocks) - 1  # the last one may be cut off
-    if sum(seen[name] >= whole for name in common) < FEWEST_NAMES or len(seen) > MOST_NAMES:
+    complete = len(blocks) - 1  # the last one may be cut off
+    if sum(seen[name] >= complete for name in common) < FEWEST_NAMES or len(seen) > MOST_NAMES:
         return None
     records = [_record(block, common) for block in blocks]
-    return None if None in records else (records, "blocks of named values")
+    whole = [record for record in records if record is not None]
+    return (_with_numbers(whole), "blocks of named values") if len(whole) == len(records) else None
+
+
+def _with_numbers(records: list[dict[str, str]]) -> list[dict[str, Any]]:
+    """Convert values that are numbers wherever they occur; of a version such as 1.10 a digit would be lost."""
+    converted: list[dict[str, Any]] = [dict(record) for record in records]
+    for name in dict.fromkeys(name for record in records for name in record):
+        cells = [record[name] for record in records if name in record]
+        numbers = numbers_of(cells) or []
+        if all(not cell or cell == str(number) for cell, number in zip(cells, numbers, strict=False)):
+            for record, number in zip((record for record in converted if name in record), numbers, strict=False):
+                record[name] = number
+    return converted
 
 
 def _plain_lines(text: str) -> str:

@@ -45,6 +45,8 @@ _COMMIT = re.compile(
 )
 _BRANCHES = re.compile(r"[|\\/_ -]{1,200}")
 """A line of a graph of commits without a commit."""
+_MARKED = re.compile(r"(?:\[(?P<type>DIR|FILE|LINK)\]|(?P<status>[ MADRCUT?!#]{2})) (?P<name>\S[^\n]{0,4000})")
+"""As ``git status --short`` and the directory listings of servers write it."""
 _SYMBOL = re.compile(r"(?P<address>[0-9a-f]{8}|[0-9a-f]{16}| {8}| {16}) (?P<type>[A-Za-z?-]) (?P<name>\S[^\n]{0,4000})")
 _COUNT = re.compile(r"(?P<count> {0,20}\d{1,18}) (?P<name>\S[^\n]{0,4000})")
 _PAIR = re.compile(r"([A-Za-z_@][\w.@/-]{0,100})=(\"(?:[^\"\\]|\\.){0,8000}\"|[^\s\"]{0,8000})(?: +|$)")
@@ -158,6 +160,12 @@ def _commits(lines: Sequence[str]) -> Iterator[Record | None]:
             yield found.groupdict() if found is not None else None
 
 
+def _marked(lines: Sequence[str]) -> Iterator[Record | None]:
+    for line in lines:
+        found = _MARKED.fullmatch(line)
+        yield found.groupdict() if found is not None else None
+
+
 def _symbols(lines: Sequence[str]) -> Iterator[Record | None]:
     for line in lines:
         found = _SYMBOL.fullmatch(line)
@@ -193,6 +201,7 @@ _FORMS: dict[str, Callable[[Sequence[str]], Iterator[Record | None]]] = {
     "lines of file:line:text": _matches,
     "metrics": _metrics,
     "a list of commits": _commits,
+    "a list of marked names": _marked,
     "symbols": _symbols,
     "counts": _counts,
     "lines of name=value pairs": _pairs,

@@ -11,7 +11,15 @@ from dataclasses import dataclass
 
 from coatcheck.errors import counted
 from coatcheck.explorer.texts.code_outlines import Parts, code_parts, python_parts, sql_parts
-from coatcheck.explorer.texts.section_outlines import asciidoc_parts, indented_parts, latex_parts, underlined_parts
+from coatcheck.explorer.texts.section_outlines import (
+    asciidoc_parts,
+    branch_parts,
+    indented_parts,
+    latex_parts,
+    path_parts,
+    planned_parts,
+    underlined_parts,
+)
 from coatcheck.explorer.texts.text_formats import OUTPUT
 
 MOST_CHARACTERS = 2_000_000
@@ -202,6 +210,9 @@ KINDS: dict[str, Callable[[str], Parts]] = {
     "LaTeX": latex_parts,
     "headings over rules": underlined_parts,
     "indented sections": indented_parts,
+    "a plan of Terraform": planned_parts,
+    "a tree": branch_parts,
+    "a list of paths": path_parts,
     "a diff": _diff,
     "a git log": _git_log,
     "an accessibility snapshot": _snapshot,

@@ -53,6 +53,9 @@ _DRAWN = str.maketrans(
 )
 """Characters that draw boxes, and their replacements."""
 
+_OMITTED = frozenset(".·…⋮")
+"""A row of these signs stands for those that were not printed."""
+
 Row = list[str]
 
 
@@ -79,7 +82,7 @@ def open_printed_table(text: str) -> tuple[Any, str] | None:
     for table in _tables(lines):
         if len(table.rows) >= FEWEST_ROWS and _is_most(lines, table.begin, table.end):
             after = sum(map(bool, map(str.strip, lines[table.end :])))
-            around = "" if table.begin == 0 and not after else _where(table)
+            around = "" if table.begin == 0 and not after else f" (lines {table.begin} to {table.end - 1})"
             several = _several(lines) if after > FEWEST_ROWS else None
             return several or (_objects(table), f"{table.form}{around}")
     return _several(lines)
@@ -94,10 +97,6 @@ def _tables(lines: Sequence[str]) -> Iterator[Table]:
     for place, line in enumerate(lines[: LINES_BEFORE + 1]):
         if _may_name_columns(line) and (found := _aligned(lines, place)) is not None:
             yield found
-
-
-def _where(table: Table) -> str:
-    return f" (lines {table.begin} to {table.end - 1})"
 
 
 def _is_most(lines: Sequence[str], begin: int, end: int) -> bool:
@@ -133,30 +132,24 @@ def _several(lines: Sequence[str]) -> tuple[Any, str] | None:
         return None
     if 0 < len(leads[1]) < len(leads[0]):  # the report has a title too
         tables[0] = (_title(leads[0][-len(leads[1])]), tables[0][1])
-    columns = {tuple(table.names) for _, table in tables}
+    columns, form = {tuple(table.names) for _, table in tables}, f"{len(tables):,} printed tables"
     if len(columns) > 1:
         names = unique_names([title or f"table_{place}" for place, (title, _) in enumerate(tables, 1)])
-        return {name: _objects(table) for name, (_, table) in zip(names, tables, strict=True)}, _counted(tables)
+        return {name: _objects(table) for name, (_, table) in zip(names, tables, strict=True)}, form
     rows = [row for _, table in tables for row in table.rows]
     titles = [title for title, table in tables for _ in table.rows]
     together = _objects(Table("", list(columns.pop()), rows, 0, 0))
     key = unique_names([*together[0], "table"])[-1]
-    return [
-        {key: title, **row} for title, row in zip(titles, together, strict=True)
-    ], f"{_counted(tables)}, in one list"
+    return [{key: title, **row} for title, row in zip(titles, together, strict=True)], f"{form}, in one list"
 
 
 def _title(line: str) -> str:
     return " ".join(line.strip("# :").split())
 
 
-def _counted(tables: Sequence[tuple[str, Table]]) -> str:
-    return f"{len(tables):,} printed tables"
-
-
 def _fewest(part: Sequence[str], table: Table) -> int:
     """Return how many rows show that there is a table: one below a rule or names in capitals."""
-    if table.form == ALIGNED and not all(map(_NAME.fullmatch, part[table.begin].split())):
+    if table.form.startswith(ALIGNED) and not all(map(_NAME.fullmatch, part[table.begin].split())):
         return MOST_COLUMNS * len(part)  # signs are no names: the entries of a configuration
     is_shown = part[table.begin].isupper() or any(map(_kind_of_rule, part[table.begin : table.begin + 2]))
     return 1 if is_shown else FEWEST_ROWS
@@ -384,9 +377,16 @@ def _by_words(lines: Sequence[str], place: int, end: int) -> Table | None:
 def _table(form: str, names: Row, rows: list[Row], begin: int, end: int) -> Table | None:
     """Return a table whose rows fit its names; ``None`` if one does not."""
     width = len(names)
-    if not rows or not FEWEST_COLUMNS <= width <= MOST_COLUMNS or not any(names):
+    printed = [row for row in rows if not _stands_for_others(row)]
+    if len(printed) < len(rows):
+        form += f" that omits rows after [{list(map(_stands_for_others, rows)).index(True) - 1}]"
+    if not printed or not FEWEST_COLUMNS <= width <= MOST_COLUMNS or not any(names):
         return None
-    return None if any(len(row) != width for row in rows) else Table(form, names, rows, begin, end)
+    return None if any(len(row) != width for row in printed) else Table(form, names, printed, begin, end)
+
+
+def _stands_for_others(row: Row) -> bool:
+    return bool(row) and row[-1][:1] in _OMITTED and _OMITTED.issuperset("".join(row))
 
 
 _KINDS: dict[str, Callable[[Sequence[str], int], Table | None]] = {

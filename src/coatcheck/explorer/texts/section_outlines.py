@@ -1,9 +1,12 @@
-"""The sections of texts without markup: headings above a rule, and unindented lines above indented ones."""
+"""The sections of texts without markup: headings over a rule, unindented lines over indented ones, folders of files."""
 
 import re
+from collections.abc import Iterable
 
 from coatcheck.explorer.texts.code_outlines import Parts
 
+Node = tuple[int, list[str]]
+"""A line of a tree: the offset of its part and the names above it."""
 LOOKED_AT, LOOKED_AT_INDENTED = 12_000, 4_000
 FEWEST = 3
 MOST_OPEN = 2
@@ -24,6 +27,14 @@ _LATEX = re.compile(
 )
 _LATEX_COMMAND = re.compile(r"\\label\{[^}\n]*|\\\w+|[{}]")
 _LATEX_LEVELS = ("part", "chapter", "section", "subsection", "subsubsection")
+_PLANNED = re.compile(
+    r"^(?:  # (?P<name>\S[^\n]{1,300}? (?:will|must) be [^\n]{1,100})|Plan: [^\n]{1,200})", re.MULTILINE
+)
+_FILE = re.compile(r"(?:~?[/\\]|\.{1,2}[/\\]|[A-Za-z]:[/\\])[^\n:*?\"<>|]{1,400}|[^\s:*?\"<>|,;=(){}]{1,400}", re.ASCII)
+_BRANCH = re.compile(r"(?P<indent>[│|\s]{0,160})(?:[├└]─{1,2}|[|`+\\]-{1,2})[─┬ ] ?(?P<name>\S[^\n]{0,400})")
+_SEPARATOR = re.compile(r"[/\\]")
+MOST_DEPTH = 12
+FEWEST_FILES = 12
 _OPTION = re.compile(r"^(?P<indent>[ \t]{2,8})(?P<name>-{1,2}[A-Za-z?][^\n]{0,100})", re.MULTILINE)
 
 
@@ -79,3 +90,67 @@ def indented_parts(text: str) -> Parts:
     while option is not None:
         yield option.start(), 2, option["name"]
         option = next(options, None)
+
+
+def has_planned_changes(start: str) -> bool:
+    """Whether a text begins with changes of resources that Terraform plans."""
+    return "\n  # " in start and sum(1 for _ in planned_parts(start)) >= FEWEST
+
+
+def planned_parts(text: str) -> Parts:
+    """Return the changes of resources that Terraform plans, and their numbers."""
+    for found in _PLANNED.finditer(text):
+        yield found.start(), 2 if found["name"] else 1, found["name"] or found.group()
+
+
+def has_paths(start: str) -> bool:
+    """Whether each line is a path of a file, most of them in a folder."""
+    lines = [line for line in start.split("\n")[:-1] if line]
+    if len(lines) < FEWEST_FILES or not all(map(_FILE.fullmatch, lines)):
+        return False
+    return 2 * sum(_SEPARATOR.search(line) is not None for line in lines) > len(lines)
+
+
+def path_parts(text: str) -> Parts:
+    """Return the folders of a list of paths, with the number of files in each."""
+    offset = 0
+    files: list[Node] = []
+    for line in text.split("\n"):
+        files.append((offset, _SEPARATOR.split(line, MOST_DEPTH)[:-1]))
+        offset += len(line) + 1
+    return _folders(files, "/ ({:,} files)")
+
+
+def has_branches(start: str) -> bool:
+    """Whether a text begins with the drawing of a tree."""
+    return sum(_BRANCH.match(line) is not None for line in start.split("\n")[:FEWEST_FILES]) > FEWEST_FILES // 2
+
+
+def branch_parts(text: str) -> Parts:
+    """Return the inner nodes of a drawn tree, with the number of lines below each."""
+    offset = 0
+    above: list[tuple[int, int, str]] = []
+    nodes: list[Node] = []
+    for line in text.split("\n"):
+        found = _BRANCH.match(line)
+        if found is not None:
+            while above and above[-1][0] >= found.end("indent"):
+                above.pop()
+            if above:
+                nodes.append((above[-1][1], [name for _, _, name in above[:MOST_DEPTH]]))
+            above.append((found.end("indent"), offset, found["name"]))
+        offset += len(line) + 1
+    return _folders(nodes, " ({:,} lines)")
+
+
+def _folders(nodes: Iterable[Node], written: str) -> Parts:
+    """Return what is above some nodes; of a chain of folders without other members only the last."""
+    counts: dict[tuple[str, ...], list[int]] = {}
+    for offset, names in nodes:
+        for depth in range(1, len(names) + 1):
+            counts.setdefault(tuple(names[:depth]), [offset, 0])[1] += 1
+    chained = {key[:-1] for key, (_, count) in counts.items() if counts.get(key[:-1], (0, 0))[1] == count}
+    for key, (offset, count) in counts.items():
+        if key not in chained:
+            above = [depth for depth in range(1, len(key)) if key[:depth] not in chained]
+            yield offset, len(above) + 1, "/".join(key[max(above, default=0) :]) + written.format(count)

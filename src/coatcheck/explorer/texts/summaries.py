@@ -29,7 +29,8 @@ FEW_LINES = 15
 """Lines of an error that are suggested for reading."""
 WORST = 6
 """The first of the levels count as errors."""
-_FILE = "^diff --git"
+_EACH = {"a diff": "^diff --git", "a plan of Terraform": "^  # .* be "}
+"""Patterns of the parts of a text, which are searched for if its summary does not name all."""
 _SIGNS = ("error: ", "failed: ", "failure: ", "fatal: ", "exception: ", "error[", "\nfailed ", "\nerror ", "\nfail ")
 _REPORTED = re.compile(
     r"^[^\w\n]{0,8}(?:[^\s:\]]{1,200}[:\]]{1,2} ){0,3}[\w.]{0,80}"
@@ -78,8 +79,8 @@ def summarise(text: str, form: str, available: int) -> Summary:
         parts = ""  # all entries have the same name
     section = _longest_section(text, entries) if form == "an accessibility snapshot" else _section(text, entries)
     shown = parts.count("\n")
-    more = form == "a diff" and shown < len(entries) - 1
-    pattern, skipped = (_FILE, shown) if more else ("", 0)
+    pattern = _EACH.get(form, "") if shown < len(entries) - 1 else ""
+    skipped = shown - sum(entry.level < entries[0].level for entry in entries) if pattern else 0
     return Summary(lead + parts, section, pattern, skipped, counts, entries[0].name)
 
 

@@ -4,7 +4,13 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-from coatcheck.explorer.texts.section_outlines import has_indented_sections, has_underlined_headings
+from coatcheck.explorer.texts.section_outlines import (
+    has_branches,
+    has_indented_sections,
+    has_paths,
+    has_planned_changes,
+    has_underlined_headings,
+)
 
 LOOKED_AT = 4000
 """Characters at the start of a text by which its format is recognised."""
@@ -39,7 +45,8 @@ _SNAPSHOT = re.compile(
 )
 _PYTHON = re.compile(r"^(?:import \w|from [\w.]+ import |class \w+.{0,200}:|(?:async )?def \w+\()", re.MULTILINE)
 _CODE = re.compile(
-    r"^(?:package [\w.]+;?$|import [\w{*\"'(]|#include [<\"]|use [\w:]+|using [\w.]+;"
+    r"^(?:package [\w.]+;?$|import [\w{*\"'(]|#(?:include [<\"]|(?:if|define|pragma)\b|ifn?def )"
+    r"|use [\w:]+|using [\w.]+;"
     r"|[ \t]{0,8}(?:export |declare |pub |public |static |async ){0,4}"
     r"(?:func|fn|function|class|interface|struct|enum|trait|impl|module|namespace|const|type|sub) [\w\"'])",
     re.MULTILINE,
@@ -74,6 +81,7 @@ def recognise(text: str) -> str:
         return BASE64
     return (
         _brackets(text, start)
+        or (_code(text[:LOOKED_AT_CODE]) if start.startswith("#!") else "")
         or _lines(lines, start)
         or _code(text[:LOOKED_AT_CODE])
         or _sections(text[:LOOKED_AT_SECTIONS])
@@ -102,7 +110,7 @@ def _lines(lines: Sequence[str], start: str) -> str:
         return "a diff"
     if any(map(_COMMIT.match, filled[:3])):
         return "a git log"
-    if filled and 2 * sum(map(bool, map(_LOG.match, filled))) > len(filled):
+    if _are_log_lines(filled, start):
         return "log lines"
     if is_snapshot(start):
         return "an accessibility snapshot"
@@ -113,6 +121,17 @@ def _lines(lines: Sequence[str], start: str) -> str:
     if sum(map(bool, map(_MARKDOWN.match, filled))) > (0 if filled and filled[0].startswith("#") else 1):
         return "Markdown" if not _is_commented(filled) and _is_headed(lines, start) else ""
     return ""
+
+
+def _are_log_lines(filled: Sequence[str], start: str) -> bool:
+    """Whether most lines begin as in a log; of stack traces, up to two lines that are not indented follow one."""
+    if not filled or 2 * sum(map(bool, map(_LOG.match, filled))) > len(filled):
+        return bool(filled)
+    if _LOG.match(filled[0]) is None:
+        return False
+    begun = [line for line in start.split("\n")[:-1] if line.strip() and (not line[0].isspace() or _LOG.match(line))]
+    logged = sum(map(bool, map(_LOG.match, begun)))
+    return logged >= FEWEST and 3 * logged >= len(begun)
 
 
 def is_snapshot(start: str) -> bool:
@@ -148,6 +167,12 @@ def _sections(start: str) -> str:
         return "LaTeX"
     if any(word in start for word in _SQL_WORDS) and len(_SQL.findall(start)) >= FEWEST:
         return "SQL"
+    if has_planned_changes(start):
+        return "a plan of Terraform"
+    if has_branches(start):
+        return "a tree"
+    if has_paths(start[:LOOKED_AT]):
+        return "a list of paths"
     if has_underlined_headings(start):
         return "headings over rules"
     return "indented sections" if has_indented_sections(start) else ""
