@@ -96,3 +96,44 @@ def test_a_filter_that_asks_a_list_for_a_key_is_answered_with_one_that_was_tried
 )
 def test_a_filter_that_runs_but_means_something_else_has_a_note(written: str, note: str):
     assert run("query", ISSUES, filter=written).startswith(f"({note})")
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("number > 3", "map(select(.number > 3))"),
+        (".[] | .number | avg", "[.[] | .number] | (add / length)"),
+        ('{x["title"]: x["number"] for x in issues}', "map({(.title): .number}) | add"),
+        ('Counter(x["title"] for x in issues)', "map(.title) | group_by(.) | map({key: .[0], count: length})"),
+    ],
+)
+def test_a_suggested_filter_works_on_the_object(written: str, meant: str):
+    with pytest.raises(FilterError, match=re.escape(f"Did you mean: {meant}") + "$"):
+        run("query", ISSUES, filter=written)
+    assert run("query", ISSUES, filter=meant) not in {"", "null", "[]", "0"}
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["data.reduce((a, x) => a + x.n, 0)", "SELECT SUM(a*b) FROM t", "select top 5 * from t", "nosuch(1)", "_.chain(a)"],
+)
+def test_the_error_for_other_filters_shows_an_example_that_works_on_the_object(written: str):
+    with pytest.raises(FilterError, match="is not a jq filter: ") as caught:
+        run("query", ISSUES, filter=written)
+    example = str(caught.value).partition(" For example: ")[2]
+    assert run("query", ISSUES, filter=example) not in {"", "null", "[]", "0"}
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("text", "written", "meant"),
+    [
+        ("a ERROR\nb\n" * 9, 'map(select(contains("ERROR"))) | length', ""),
+        ('{"n": 1}\n{"n": 2\n' * 9, "map(.n) | add", "map(fromjson?) | "),
+    ],
+)
+def test_a_filter_for_items_is_suggested_for_the_lines_of_a_text(text: str, written: str, meant: str):
+    filter_ = f'split("\\n") | {meant}{written}'
+    with pytest.raises(FilterError, match=re.escape(f"This is a text of 18 lines: write {filter_}") + "$"):
+        run("query", text, filter=written)
+    assert run("query", text, filter=filter_) == "9"

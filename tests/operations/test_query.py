@@ -211,7 +211,7 @@ def test_digits_in_texts_and_hashes_are_not_reported_as_rounded(do):
     [
         ("$.items[0]", "Did you mean: .items[0]"),
         ("items | length", "Did you mean: .items | length"),
-        ("nosuch | length", "with a dot before it: .nosuch."),
+        ("nosuch | length", "nosuch/0 is not defined at column 1. For example: .items"),
         ("@obj_7.items", 'with: {"b": "@obj_2"} makes $b'),
     ],
 )

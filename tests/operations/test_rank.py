@@ -47,6 +47,14 @@ def test_passages_are_counted_and_continued(do):
     assert set(first.text.split("\n")[1:-1]).isdisjoint(rest.split("\n"))
 
 
+def test_words_of_questions_do_not_count_beside_others(do):
+    text = "what does this do\n\n" * 9 + "the first parent\n"
+    assert do("rank", text, pattern="What does first-parent do?").text.startswith(
+        "1 passage of @obj_1 with any of first, "
+    )
+    assert do("rank", text, pattern="what does").text.startswith("9 passages")
+
+
 def test_no_match_is_reported(do):
     assert do("rank", TEXT, pattern="zebra").text == "0 passages of @obj_1 with any of zebra, the best first."
 

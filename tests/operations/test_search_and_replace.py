@@ -262,3 +262,10 @@ def test_rows_that_are_too_long_to_be_shown_are_not_counted_as_rows(do):
 )
 def test_patterns_of_sql_and_posix_are_explained(do, pattern, advice):
     assert advice in do("search", ["a word"], pattern=pattern).text
+
+
+def test_matches_in_a_snapshot_are_not_listed_under_the_control_before_them(do):
+    page = (
+        '- heading "Orders" [ref=e1]\n- button "Save" [ref=e2]\n' + '- row "a" [ref=e3]\n' * 9 + '- row "b" [ref=e4]\n'
+    )
+    assert "Save" not in do("search", page, pattern='"b"').text

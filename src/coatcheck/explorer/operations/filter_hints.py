@@ -194,8 +194,8 @@ def missing_keys(program: str, source: str) -> list[str]:
     return notes
 
 
-def text_format_note(document: Document, args: dict[str, Any]) -> str:
-    """Describe the input of a failed filter if it is a text or was parsed from one."""
+def text_format_note(document: Document, args: dict[str, Any], meant: str) -> str:
+    """Describe the input of a failed filter if it is a text or was parsed from one; ``meant`` works on its lines."""
     value = locate(document, args.get("path") or "")
     if not isinstance(value, str):
         return ""
@@ -205,7 +205,8 @@ def text_format_note(document: Document, args: dict[str, Any]) -> str:
         what = f"{counted(len(opened.value), 'item')}" if isinstance(opened.value, list) else "an object"
         return f' The text is read from {opened.format} as {what}; for its lines give path="{path}".'
     lines = counted(value.count("\n") + (not value.endswith("\n")), "line")
-    return f' This is a text of {lines}: begin with split("\\n") | map(…), or give path="{path}".'
+    how = f"write {excerpt(meant, SHOWN)}" if meant else f'begin with split("\\n") | map(…), or give path="{path}".'
+    return f" This is a text of {lines}: {how}"
 
 
 def input_of(document: Document, args: dict[str, Any]) -> Any:

@@ -187,13 +187,10 @@ _AGGREGATE = re.compile(
 )
 _AGGREGATES = {"sum": "add", "avg": "add / length", "min": "min", "max": "max"}
 _COLUMN = re.compile(r"[A-Za-z_]\w{0,60}")
+_PLAIN_COLUMN = re.compile(r"\*|[\w.\"`]{1,120}(?:\s+as\s+\w{1,60})?", re.IGNORECASE)
 _COMPARED = re.compile(
     r"(?P<column>[A-Za-z_][\w.]{0,60})\s*(?P<sign>=|==|<>|!=|>=|<=|>|<|like)\s*(?P<value>'[^']*'|\"[^\"]*\"|-?\d+(?:\.\d+)?|\w+)",
     re.IGNORECASE,
-)
-_COMPREHENSION = re.compile(
-    r"\s*\[(?P<made>[^\n]{1,150}?)\s+for\s+(?P<name>[A-Za-z_]\w{0,20})\s+in\s+[\w.]{1,40}"
-    r"(?:\s+if\s+(?P<test>[^\n]{1,150}?))?\s*\](?P<range>\[-?\d{0,9}:-?\d{0,9}\])?\s*"
 )
 _NAMED = re.compile(r"\s*(?P<name>[A-Za-z_]\w{0,60})(?P<rest>(?:[.\[]|\s*\|).*|)", re.DOTALL)
 _STEP = re.compile(r"\.([A-Za-z_]\w{0,60})")
@@ -216,12 +213,6 @@ def repair(program: str, compiles: Callable[[str], bool]) -> str:
     whole = rewritten(program)
     if whole != program:
         return whole if compiles(whole) else next(filter(compiles, _versions(whole)), "")
-    python = _COMPREHENSION.fullmatch(program)
-    if python is not None:
-        condition = member(python["name"], python["test"] or "")
-        meant = f"map({f'select({condition}) | ' if condition else ''}{member(python['name'], python['made'])})"
-        meant += f" | .{python['range']}" if python["range"] else ""
-        return meant if compiles(meant) else ""
     return next(filter(compiles, _versions(program)), "")
 
 
@@ -324,6 +315,8 @@ def _from_sql(program: str) -> str:
         return ""
     columns = [column.strip() for column in _COMMA.split(found["columns"])]
     aggregates = [each for each in map(_AGGREGATE.fullmatch, columns) if each is not None]
+    if not all(_PLAIN_COLUMN.fullmatch(column) or _AGGREGATE.fullmatch(column) for column in columns):
+        return ""
     steps = []
     if found["where"]:
         condition = _LOGICAL.sub(lambda word: word[0].lower(), _COMPARED.sub(_compare, found["where"]))

@@ -9,6 +9,7 @@ from coatcheck.explorer.operations.whole_filters import MOST_CHARACTERS
 
 _KEY = re.compile(r"(?<![.$\w\"@\\])[A-Za-z_]\w{0,60}(?![\w(:])")
 _STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'[^'\n]*'")
+_CONDITION = re.compile(r"[<>]|[=!]=|\b(?:test|contains|startswith|endswith)\(")
 _WORDS = (
     " and or not if then elif else end as def reduce foreach try catch null true false import include label break"
     " length keys values add first last min max empty error type sort unique reverse floor ceil round sqrt range"
@@ -57,6 +58,19 @@ def for_lists(program: str, key: str, value: Any) -> Iterator[str]:
         yield from (f".{name} | {program}" for name in lists[:2] if name.isidentifier())
     each = re.sub(rf"(?<=[)\]\w]){step}", f"[].{key}", program, count=1)
     yield f"[{each}]"
+
+
+def for_lines(program: str) -> tuple[str, ...]:
+    """Return a filter applied to the lines of a text, and to the JSON in them."""
+    return f'split("\\n") | {program}', f'split("\\n") | map(fromjson?) | {program}'
+
+
+def variants(meant: str, value: Any, compiles: Callable[[str], bool]) -> Iterator[str]:
+    """Yield a filter, and for a list the same of its items, as it is meant if it fails on the list."""
+    yield meant
+    if isinstance(value, list):
+        yield collected(meant, compiles) or "empty"
+        yield f"map(select({meant}))" if _CONDITION.search(meant) else f"map({meant})"
 
 
 def fitting(program: str, value: Any, names: Sequence[str], repaired: str, compiles: Callable[[str], bool]) -> str:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from coatcheck.codec.exact_json import digits_of
 from coatcheck.errors import FilterError
 
 REFUSED = {
@@ -232,6 +233,8 @@ def _look_up(step: str | int | slice, value: Any) -> Any:
 
 
 EXACT_INTEGER = 2**53
+ROUNDED_NAMED = 5
+_INTEGER_OF_16 = re.compile(r"(?<![\w.\"])\d{16,400}(?![\w.\"])")
 LOOKED_THROUGH = 1024 * 1024
 """Characters of JSON whose fields are examined; in longer ones, any long integer counts as used."""
 
@@ -270,3 +273,32 @@ def may_round(program: str, source: str) -> bool:
     if any(re.search(rf'"{name}"\s*:\s*[\[{{]', source) for name in used):
         return True
     return uses_arithmetic(_OF_FIELDS.sub("0", plain))
+
+
+def rounded_integers(value: Any, source: str) -> list[int]:
+    """Return the integers beyond 2^53 that jq computed: those that do not occur in the object."""
+    found: dict[int, None] = {}
+    for item in integers(value):
+        if abs(item) > EXACT_INTEGER and digits_of(abs(item)) not in source:
+            found[item] = None
+            if len(found) > ROUNDED_NAMED:
+                break
+    return list(found)
+
+
+def has_long_integer(source: str) -> bool:
+    """Whether JSON has an integer beyond 2^53, or a string with such digits: distinguishing them would cost more."""
+    return source[:1] != '"' and any(int(found.group()) > EXACT_INTEGER for found in _INTEGER_OF_16.finditer(source))
+
+
+def integers(value: Any) -> Iterator[int]:
+    """Return the integers at all depths."""
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, dict):
+            pending.extend(item.values())
+        elif isinstance(item, list):
+            pending.extend(item)
+        elif isinstance(item, int):
+            yield item

@@ -3,7 +3,6 @@
 import functools
 import re
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import jq
@@ -29,15 +28,19 @@ from coatcheck.explorer.operations.filter_hints import (
     without_own_reference,
 )
 from coatcheck.explorer.operations.filter_repairs import assigns, repair
-from coatcheck.explorer.operations.fitting_filters import fitting, for_lists, list_hint
+from coatcheck.explorer.operations.fitting_filters import fitting, for_lines, for_lists, list_hint, variants
 from coatcheck.explorer.operations.jq_analysis import (
-    EXACT_INTEGER,
+    ROUNDED_NAMED,
     begins_with_path,
+    has_long_integer,
+    integers,
     may_round,
     narrow,
     refuse_external_access,
+    rounded_integers,
     uses_arithmetic,
 )
+from coatcheck.explorer.previews.suggestions import example_filter
 from coatcheck.explorer.previews.wording import mark_lines
 from coatcheck.references import parse_path
 
@@ -65,7 +68,6 @@ def seconds_to_read(source: str) -> float:
 
 
 DEFAULT_MAX_BYTES = 128 * 1024 * 1024
-ROUNDED_NAMED = 5
 MESSAGE_CHARACTERS = 300
 
 READ_AT_ONCE = 1024 * 1024
@@ -74,7 +76,6 @@ READ_AT_ONCE = 1024 * 1024
 TRIED, MOST_TRIED = 500_000, 10_000_000
 """Characters of a value on which other filters are tried, and bytes of what they may give."""
 _LONG_NUMBER = re.compile(r"\d{16}")
-_INTEGER_OF_16 = re.compile(r"(?<![\w.\"])\d{16,400}(?![\w.\"])")
 _BEYOND_64_BITS = re.compile(r"\d{19}")
 _MAY_HAVE_BEEN_ROUNDED = re.compile(r"[0-9][eE][+-]?[0-9]")
 
@@ -100,7 +101,7 @@ def query(document: Document, args: dict[str, Any]) -> Answer:
     try:
         compiled = _compile(program, args.get("prelude", ""))
     except _NotJq as error:
-        raise error.told(_meant_for_value(document, args, error.meant)) from None
+        raise _told(error, document, args) from None
     narrowed = _narrowed(document, program) if can_narrow(document, args) else None
     if narrowed is None:
         source = _source(document, args.get("path") or "")
@@ -117,9 +118,10 @@ def query(document: Document, args: dict[str, Any]) -> Answer:
     except _FailedOnValue as error:
         hint = without_own_reference(args) or _items_hint(document, args, error.jq_message)
         hint = hint or list_hint(program, error.jq_message, _compiles)
-        hint = hint or failure_hint(error.jq_message)
+        is_text = isinstance(input_of(document, args), str) and error.jq_message.startswith("Cannot")
+        hint = hint or ("" if is_text else failure_hint(error.jq_message))
         if "cannot be" not in error.jq_message:  # values of other types; elsewhere another form may have been expected
-            hint += text_format_note(document, args)
+            hint += text_format_note(document, args, _meant_for_lines(args, source) if is_text else "")
         raise FilterError(f"{error}{hint}") from None
     notes += [*filter(None, [anchors_note(program, source)]), *text_notes(program)]
     if assigns(program):
@@ -130,9 +132,16 @@ def query(document: Document, args: dict[str, Any]) -> Answer:
     return _answer(result, source, notes, args, len(outputs))
 
 
-def _meant_for_value(document: Document, args: dict[str, Any], repaired: str) -> str:
-    names = key_names(_source(document, args.get("path") or ""))
-    return fitting(args["filter"], input_of(document, args), names, repaired, _compiles)
+def _told(error: "_NotJq", document: Document, args: dict[str, Any]) -> "_NotJq":
+    """Return the error with a filter that fits the object: what was probably meant, or else an example."""
+    source = _source(document, args.get("path") or "")
+    value = input_of(document, args)
+    meant = fitting(args["filter"], value, key_names(source), error.meant, _compiles)
+    if not meant:
+        return _NotJq(error.program, "", error.jq_message, example_filter(value))
+    if len(source) <= TRIED and "prelude" not in args:
+        meant = next((each for each in variants(meant, value, _compiles) if _runs(each, source)), meant)
+    return _NotJq(error.program, meant, error.jq_message)
 
 
 def _items_hint(document: Document, args: dict[str, Any], message: str) -> str:
@@ -141,6 +150,11 @@ def _items_hint(document: Document, args: dict[str, Any], message: str) -> str:
     source = _source(document, args.get("path") or "") if missed and "prelude" not in args else ""
     tried = for_lists(program, missed, value) if 0 < len(source) <= TRIED else ()
     return items_hint(message, value, next((meant for meant in tried if meant != program and _runs(meant, source)), ""))
+
+
+def _meant_for_lines(args: dict[str, Any], source: str) -> str:
+    is_short = len(source) <= TRIED and "prelude" not in args
+    return next((each for each in for_lines(args["filter"]) if _runs(each, source)), "") if is_short else ""
 
 
 def _runs(program: str, source: str) -> bool:
@@ -225,12 +239,12 @@ def _answer(result: str, source: str, notes: list[str], args: dict[str, Any], co
     value, result = _read(result)
     if is_empty_result(value):
         notes += missing_keys(args["filter"], source) or _misplaced(args["filter"], source)
-    rounded = _rounded(value, source) if _LONG_NUMBER.search(result) else []
+    rounded = rounded_integers(value, source) if _LONG_NUMBER.search(result) else []
     if rounded:
         named = ", ".join(excerpt(digits_of(each)) for each in rounded[:ROUNDED_NAMED])
         named += " and others" if len(rounded) > ROUNDED_NAMED else ""
         notes.append(f"jq computes with 53 bits: computed integers may be rounded ({named}).")
-    elif uses_arithmetic(args["filter"]) and _has_long_integer(source) and may_round(args["filter"], source):
+    elif uses_arithmetic(args["filter"]) and has_long_integer(source) and may_round(args["filter"], source):
         notes.append(
             "jq computes and compares with 53 bits, and the object has longer integers: what is computed from them is "
             "rounded, and different ones can count as equal."
@@ -242,7 +256,7 @@ def _answer(result: str, source: str, notes: list[str], args: dict[str, Any], co
     text = head + shown if fits else f"{head}The result of the filter on {place(args)} has {len(shown):,} characters."
     if isinstance(value, str):
         return Answer.of_encoded(text, encode(value), facts)
-    careful = bool(_BEYOND_64_BITS.search(result)) and any(not -(2**63) <= item < 2**64 for item in _integers(value))
+    careful = bool(_BEYOND_64_BITS.search(result)) and any(not -(2**63) <= item < 2**64 for item in integers(value))
     return Answer.of_encoded(text, describe_payload(value, result.encode(), careful=careful), facts)
 
 
@@ -297,18 +311,15 @@ def _compile_error(program: str) -> str | None:
 class _NotJq(FilterError):
     """A filter does not compile; ``meant`` is what it was probably meant to be, without knowledge of the object."""
 
-    def __init__(self, program: str, meant: str, jq_message: str) -> None:
+    def __init__(self, program: str, meant: str, jq_message: str, example: str = "") -> None:
         self.program, self.meant, self.jq_message = program, meant, jq_message
         what = f'The filter "{_on_one_line(program)}" is not a jq filter'
         if meant:
             super().__init__(f"{what}. Did you mean: {excerpt(meant, MESSAGE_CHARACTERS)}")
         else:
-            said = excerpt(_clean_jq_message(jq_message), MESSAGE_CHARACTERS)
-            super().__init__(f"{what}: {said}.{compile_hint(program, jq_message)}")
-
-    def told(self, meant: str) -> "_NotJq":
-        """Return the error that suggests a filter which fits the object."""
-        return _NotJq(self.program, meant, self.jq_message)
+            said = excerpt(_clean_jq_message(jq_message).partition(": / ")[0], MESSAGE_CHARACTERS)
+            hint = f" For example: {example}" if example else compile_hint(program, jq_message)
+            super().__init__(f"{what}: {said}.{hint}")
 
 
 class _FailedOnValue(FilterError):
@@ -361,34 +372,6 @@ def _source(document: Document, path: str) -> str:
         is_strict = opened.format == "JSON" and open_json_text(value) is not None
         return value.strip() if is_strict else dump_json(opened.value).decode()  # jq accepts four kinds of space
     return dump_json(value).decode()
-
-
-def _rounded(value: Any, source: str) -> list[int]:
-    """Return the integers beyond 2^53 that jq computed: those that do not occur in the object."""
-    found: dict[int, None] = {}
-    for item in _integers(value):
-        if abs(item) > EXACT_INTEGER and digits_of(abs(item)) not in source:
-            found[item] = None
-            if len(found) > ROUNDED_NAMED:
-                break
-    return list(found)
-
-
-def _has_long_integer(source: str) -> bool:
-    """Whether JSON has an integer beyond 2^53, or a string with such digits: distinguishing them would cost more."""
-    return source[:1] != '"' and any(int(found.group()) > EXACT_INTEGER for found in _INTEGER_OF_16.finditer(source))
-
-
-def _integers(value: Any) -> Iterator[int]:
-    pending = [value]
-    while pending:
-        item = pending.pop()
-        if isinstance(item, dict):
-            pending.extend(item.values())
-        elif isinstance(item, list):
-            pending.extend(item)
-        elif isinstance(item, int):
-            yield item
 
 
 def _clean_jq_message(message: str) -> str:

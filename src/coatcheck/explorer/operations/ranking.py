@@ -19,6 +19,12 @@ MOST_WORDS = 20
 SNIPPET_WORDS = 40
 SNIPPET_CHARACTERS = 400
 _WORD = re.compile(r"\w{1,60}")
+_COMMON = frozenset(
+    {"a", "an", "and", "are", "as", "at", "be", "by", "can", "do", "does", "for", "from", "how", "i", "if", "in", "is"}
+    | {"it", "my", "of", "on", "or", "that", "the", "this", "to", "was", "were", "what", "when", "where", "which"}
+    | {"who", "why", "will", "with", "you"}
+)
+"""Words of questions, which would decide the order if few passages have them."""
 _BREAK = re.compile(r"\n[ \t\r]*\n")
 
 Passage = tuple[str, str]
@@ -38,6 +44,7 @@ def rank(document: Document, args: dict[str, Any]) -> Answer:
         SandboxError: SQLite was built without full-text search.
     """
     words = list(dict.fromkeys(word.lower() for word in _WORD.findall(args["pattern"])))[:MOST_WORDS]
+    words = [word for word in words if word not in _COMMON] or words
     if not words:
         raise PatternError(f'There is no word in "{excerpt(args["pattern"])}": a ranked search takes words.')
     value = locate(document, args.get("path") or "")

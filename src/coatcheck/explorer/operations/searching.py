@@ -9,7 +9,7 @@ from coatcheck.errors import PatternError, counted, excerpt
 from coatcheck.explorer.operations.clipping import ELLIPSIS, Page, cut_middle, fill
 from coatcheck.explorer.operations.document import Answer, Document, locate, place
 from coatcheck.explorer.operations.search_matches import Hits, search_lines, search_values
-from coatcheck.explorer.texts.outlines import KINDS, outline
+from coatcheck.explorer.texts.outlines import KINDS, NESTED, outline
 from coatcheck.explorer.texts.text_formats import recognise
 
 MATCHES_SHOWN = 20
@@ -113,7 +113,7 @@ def _search(pattern: re.Pattern[str], value: Any, args: dict[str, Any]) -> Answe
 def _add_sections(text: str, hits: Hits) -> None:
     """Put above matches the part of the text that they are in, as its outline names it: file, commit, function."""
     form = recognise(text) if hits.lines else ""
-    if form not in KINDS or len(hits.lines) > MATCHES_SHOWN or hits.context:
+    if form not in KINDS or form in NESTED or len(hits.lines) > MATCHES_SHOWN or hits.context:
         return
     entries = outline(text, form)
     lines = [entry.line for entry in entries]

@@ -1,4 +1,4 @@
-"""Filters that are written in another language as a whole: variables of scripts, Python's generators, JMESPath.
+"""Filters that are written in another language as a whole: variables of scripts, Python's comprehensions, JMESPath.
 
 What is made here is still repaired part by part (``filter_repairs``), and suggested only if it compiles.
 """
@@ -21,16 +21,23 @@ _INTERPOLATED = re.compile(
 )
 _INSERTED = re.compile(r"\$?\{\s*([^{}:]{1,100})(?::[^{}]{0,20})?\}")
 _LITERAL = re.compile(r"(?<!`)`([^`$\n]{1,100})`(?!`)")
-_GENERATOR = re.compile(
-    r"\s*(?P<call>sum|len|max|min|any|all|set|list|sorted)\(\[?(?P<made>[^\n\[\]]{0,60}(?:\[[^\]\n]{1,60}\][^\n\[\]]{0,60}){0,3}?)\s+for\s+(?P<name>[A-Za-z_]\w{0,20})\s+in\s+[\w.]{1,40}"
-    r"(?:\s+if\s+(?P<test>[^\n]{1,150}?))?\]?\)(?P<range>\[-?\d{0,9}:?-?\d{0,9}\])?\s*"
+_COMPREHENSION = re.compile(
+    r"\s*(?:(?P<call>sum|len|max|min|any|all|set|list|sorted|Counter)\(\[?|\[|\{(?P<key>[^\n:]{1,80}):)\s*(?P<made>[^\n]{1,150}?)"
+    r"\s+for\s+(?P<name>[A-Za-z_]\w{0,20})\s+in\s+[\w.]{1,40}(?:\s+if\s+(?P<test>[^\n]{1,150}?))?\s*(?:\]?\)|\]|\})"
+    r"(?P<range>\[-?\d{0,9}:?-?\d{0,9}\])?\s*"
 )
 _KEYED = re.compile(
     r"\s*(?P<call>sorted|max|min)\(\s*[\w.]{1,40}\s*,\s*key\s*=\s*lambda\s+(?P<name>[A-Za-z_]\w{0,20})\s*:\s*(?P<key>[^\n,()]{1,100})"
     r"(?P<reverse>,\s*reverse\s*=\s*True)?\s*\)(?P<range>\[-?\d{0,9}:?-?\d{0,9}\])?\s*"
 )
 _CALLS = {"sum": " | add", "len": " | length", "max": " | max", "min": " | min", "any": " | any", "all": " | all"}
-_CALLS |= {"set": " | unique", "list": "", "sorted": " | sort"}
+_CALLS |= {
+    "Counter": " | group_by(.) | map({key: .[0], count: length})",
+    "dict": " | add",
+    "set": " | unique",
+    "list": "",
+    "sorted": " | sort",
+}
 _KEYED_CALLS = {"sorted": "sort_by", "max": "max_by", "min": "min_by"}
 _JMES = tuple(
     (re.compile(pattern), instead)
@@ -55,13 +62,17 @@ def rewritten(program: str) -> str:
     if keyed is not None:
         order = f"{_KEYED_CALLS[keyed['call']]}({member(keyed['name'], keyed['key'])})"
         return order + (" | reverse" if keyed["reverse"] else "") + (f" | .{keyed['range']}" if keyed["range"] else "")
-    made = _GENERATOR.fullmatch(meant)
+    made = _COMPREHENSION.fullmatch(meant)
     if made is not None:
         condition = member(made["name"], made["test"] or "")
         inside = member(made["name"], made["made"])
+        if made["key"]:
+            inside = f"{{({member(made['name'], made['key'])}): {inside}}}"
         steps = [f"select({condition})" if condition else "", "" if inside == "." else inside]
         each = f"map({' | '.join(filter(None, steps)) or '.'})"
-        return f"{each}{_CALLS[made['call']]}" + (f" | .{made['range']}" if made["range"] else "")
+        return f"{each}{_CALLS[made['call'] or (made['key'] and 'dict') or 'list']}" + (
+            f" | .{made['range']}" if made["range"] else ""
+        )
     meant = _INTERPOLATED.sub(_as_interpolation, meant)
     meant = _LITERAL.sub(lambda found: found[1] if found[1].strip("-.").isdigit() else f'"{found[1]}"', meant)
     if "?" in meant or "@" in meant or "&" in meant or meant.startswith("["):

@@ -16,7 +16,7 @@ from coatcheck.explorer.previews.jq_filters import (
     jq_path,
 )
 from coatcheck.explorer.previews.jq_picks import LONG_TEXT, identifying_fields
-from coatcheck.explorer.previews.main_part import KEY, RUN, Main, at, call, label_of, reference_usage
+from coatcheck.explorer.previews.main_part import KEY, RUN, Main, at, call, find_main, label_of, reference_usage
 from coatcheck.explorer.previews.samples import render_whole, whole_length
 from coatcheck.explorer.previews.shape import MOST_FIELDS, SAMPLED, describe, pick
 from coatcheck.explorer.previews.wording import Subject
@@ -52,6 +52,13 @@ def suggestions(
             page = _page_inside(target, main, available)
     yield page or _look_into(target, part, inner, at(value, part), subject.light(LIGHT))
     yield reference_usage(target, inner)
+
+
+def example_filter(value: Any) -> str:
+    """Return a filter that works on a value."""
+    if isinstance(value, str):
+        return 'split("\\n") | map(select(test("word")))'
+    return _filter(value, find_main(value, describe([value]))) if value and isinstance(value, (dict, list)) else ""
 
 
 def _look_into(target: Reference, part: Path, inner: Path, member: Any, available: int) -> str:

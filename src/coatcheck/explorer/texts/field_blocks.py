@@ -78,20 +78,20 @@ def open_blocks(text: str) -> tuple[Any, str] | None:
     if sum(seen[name] >= complete for name in common) < FEWEST_NAMES or len(seen) > MOST_NAMES:
         return None
     records = [_record(block, common) for block in blocks]
-    whole = [record for record in records if record is not None]
+    whole: list[dict[str, Any]] = [record for record in records if record is not None]
     return (_with_numbers(whole), "blocks of named values") if len(whole) == len(records) else None
 
 
-def _with_numbers(records: list[dict[str, str]]) -> list[dict[str, Any]]:
+def _with_numbers(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Convert values that are numbers wherever they occur; of a version such as 1.10 a digit would be lost."""
-    converted: list[dict[str, Any]] = [dict(record) for record in records]
     for name in dict.fromkeys(name for record in records for name in record):
-        cells = [record[name] for record in records if name in record]
-        numbers = numbers_of(cells) or []
-        if all(not cell or cell == str(number) for cell, number in zip(cells, numbers, strict=False)):
-            for record, number in zip((record for record in converted if name in record), numbers, strict=False):
+        having = [record for record in records if name in record]
+        numbers = numbers_of([record[name] for record in having]) or []
+        pairs = list(zip(having, numbers, strict=False))
+        if all(not record[name] or record[name] == str(number) for record, number in pairs):
+            for record, number in pairs:
                 record[name] = number
-    return converted
+    return records
 
 
 def _plain_lines(text: str) -> str:

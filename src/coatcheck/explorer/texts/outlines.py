@@ -217,5 +217,7 @@ KINDS: dict[str, Callable[[str], Parts]] = {
     "a git log": _git_log,
     "an accessibility snapshot": _snapshot,
 }
+NESTED = frozenset({"an accessibility snapshot", "a tree", "a list of paths"})
+"""Formats in which a part does not reach to the next one."""
 SUMMARISED = frozenset({*KINDS, OUTPUT, "log lines"})
 """Formats whose preview shows more than the first and last lines."""
