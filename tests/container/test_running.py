@@ -3,9 +3,11 @@
 import asyncio
 import logging
 import threading
+import types
 from typing import Any
 
 import anyio
+import dependency_injector.wiring
 import pytest
 from dependency_injector import containers, providers
 from mcp import Client
@@ -14,10 +16,11 @@ from mcp.server import MCPServer
 from coatcheck.backends import InMemoryBackend
 from coatcheck.containers import Container
 from coatcheck.errors import ObjectStoreUnavailable
-from coatcheck.lifecycle import running
-from coatcheck.object_store import Caller, CallerKind
+from coatcheck.lifecycle import overridden, running
+from coatcheck.object_store import Caller, CallerKind, ObjectStore
 from coatcheck.server import attach
 from coatcheck.settings import Settings
+from coatcheck.wiring import graph
 
 pytestmark = pytest.mark.anyio
 
@@ -224,3 +227,26 @@ async def test_the_host_of_the_documentation_is_valid_and_runs():
     host.coatcheck().server()
     async with running(host.coatcheck()) as container:
         assert container.store().ttl == 60
+
+
+async def test_users_wire_their_own_code_without_an_effect_on_containers():
+    @dependency_injector.wiring.inject
+    def stored(store: ObjectStore = dependency_injector.wiring.Provide[Container.store]) -> int:
+        return len(store.list())
+
+    module = types.ModuleType("users_module")
+    vars(module).update(stored=stored, Container=Container)
+    wired, other = Container(settings=Settings()), Container(settings=Settings())
+    try:
+        wired.wire(modules=[module])
+        for container in (wired, other):
+            async with running(container):
+                container.store().put([1])
+            assert container.store().get("obj_none") is None
+            assert "__self__" not in graph.text(container)
+        assert module.stored() == 1
+        with overridden(wired, backend=InMemoryBackend()):
+            assert module.stored() == 0
+    finally:
+        wired.unwire()
+        Container.providers.pop("__self__", None)  # added by the library, for all containers of the process

@@ -56,6 +56,14 @@ async def test_something_else_in_place_of_a_container_is_an_error(given, says):
             configure_mcp_server(MCPServer("four"), container=given)
 
 
+@pytest.mark.parametrize("given", [None, {"object_store_ttl": 5}, Settings])
+def test_something_else_in_place_of_settings_is_an_error(given):
+    container = Container(settings=Settings())
+    for block in (overridden(container, settings=given), container.settings.override(given)):
+        with block, pytest.raises(WiringError, match="an instance of Settings is expected"):
+            container.store()
+
+
 def test_an_embedded_container_and_one_of_a_subclass_are_accepted():
     class Mine(Container):
         pass

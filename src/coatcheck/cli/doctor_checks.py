@@ -19,6 +19,7 @@ from coatcheck.store.object_store import ObjectStore
 from coatcheck.wiring.graph import mermaid as draw_mermaid
 from coatcheck.wiring.graph import text as draw_text
 from coatcheck.wiring.ownership import forget
+from coatcheck.wiring.traversal import named_providers
 from coatcheck.wiring.validation import validate
 
 
@@ -46,10 +47,10 @@ async def _examine(flags: SettingsFlags) -> int:
         unused = f", unused ones for {idle:g} s" if idle else ""
         line(f"backend {settings.object_store_backend}, objects kept for {settings.object_store_ttl:g} s{unused}")
     if container is None:
-        return 1
+        return 2
     with report.line("wiring") as line:
         validate(container)
-        line(f"{len(container.providers)} providers")
+        line(f"{len(named_providers(container))} providers")
     stack = container.exit_stack()
     try:
         with report.line("backend") as line:

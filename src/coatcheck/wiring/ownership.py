@@ -8,7 +8,7 @@ from dependency_injector import containers, providers
 from coatcheck.backends import InMemoryBackend
 from coatcheck.containers import Container
 from coatcheck.wiring.factories import open_tenancy
-from coatcheck.wiring.traversal import Provider, arguments_of, callee_of
+from coatcheck.wiring.traversal import Provider, arguments_of, callee_of, named_providers
 
 _LASTING = (InMemoryBackend, open_tenancy)
 """Objects with nothing to close. Over SSE the last client that disconnects ends a server's lifespan, and others may
@@ -54,7 +54,7 @@ def own_providers(container: Container) -> Iterator[Provider]:
     """The container's copies of the providers that its class declares, named and unnamed ones, each once."""
     seen: set[int] = set()
     pending: list[tuple[Any, Any]] = [
-        (declared, container.providers[name]) for name, declared in Container.providers.items()
+        (declared, container.providers[name]) for name, declared in named_providers(Container).items()
     ]
     while pending:
         declared, own = pending.pop()

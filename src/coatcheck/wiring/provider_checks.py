@@ -24,6 +24,7 @@ from coatcheck.wiring.traversal import (
     depends_on,
     label,
     name_of,
+    named_providers,
     parts,
     reachable,
 )
@@ -145,7 +146,7 @@ def slots(container: Any) -> Iterator[tuple[str, str, Provider]]:
     """The parts of each coatcheck container: path, name, provider."""
     for prefix, found in containers_in(container):
         if is_coatcheck(found):
-            for name in Container.providers:
+            for name in named_providers(Container):
                 yield f"{prefix}{name}", name, found.providers[name]
 
 

@@ -26,8 +26,9 @@ class SettingsInput(Dependency):
             SettingsError: A setting is invalid; the error names the section of the configuration that it was read from.
             WiringError: Something else was passed. The library's error quotes it, and it may contain a password.
         """
+        settings: Any = None
         try:
-            return super().__call__(*args, **kwargs)
+            settings = super().__call__(*args, **kwargs)
         except SettingsError as error:
             sections = [
                 each.get_name() for each in related(current(self)) if isinstance(each, providers.ConfigurationOption)
@@ -36,10 +37,11 @@ class SettingsInput(Dependency):
                 raise
             raise SettingsError(f"Settings in {sections[0]}: {str(error).removeprefix('Settings: ')}") from None
         except errors.Error:
-            kind = self.instance_of.__name__
-            raise WiringError(
-                f"settings: an instance of {kind} is expected, {kind}(…), or a provider of one."
-            ) from None
+            pass
+        if isinstance(settings, self.instance_of):  # an override can be anything
+            return settings
+        kind = self.instance_of.__name__
+        raise WiringError(f"settings: an instance of {kind} is expected, {kind}(…), or a provider of one.")
 
 
 class CachedProvider(Generic[T]):

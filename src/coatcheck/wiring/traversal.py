@@ -12,10 +12,22 @@ _LEAVES = (providers.Configuration, providers.ConfigurationOption, providers.Typ
 _MAKERS = (providers.Callable, providers.Factory, providers.BaseSingleton, providers.BaseResource)
 
 
+def named_providers(container: Any) -> dict[str, Provider]:
+    """The providers of a container, or of its class, by name, sorted.
+
+    Without ``Self``, which the library adds to a container and its class when someone's code calls ``wire()``.
+    """
+    return {
+        name: provider
+        for name, provider in sorted(container.providers.items())
+        if not isinstance(provider, providers.Self)
+    }
+
+
 def parts(container: Any, prefix: str = "") -> list[tuple[str, Provider]]:
     """The providers of a container by name, those of nested containers as ``container.provider``, sorted by name."""
     found: list[tuple[str, Provider]] = []
-    for name, provider in sorted(container.providers.items()):
+    for name, provider in named_providers(container).items():
         if isinstance(provider, providers.Container):
             found += parts(provider.container, f"{prefix}{name}.")
         else:
@@ -26,7 +38,7 @@ def parts(container: Any, prefix: str = "") -> list[tuple[str, Provider]]:
 def containers_in(container: Any, prefix: str = "") -> Iterator[tuple[str, containers.DynamicContainer]]:
     """A container and the containers nested in it, each with the prefix of its providers' names."""
     yield prefix, container
-    for name, provider in sorted(container.providers.items()):
+    for name, provider in named_providers(container).items():
         if isinstance(provider, providers.Container):
             yield from containers_in(provider.container, f"{prefix}{name}.")
 
