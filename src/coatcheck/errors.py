@@ -207,10 +207,39 @@ def quoted_name(text: str, limit: int = EXCERPT_LIMIT) -> str:
 _PLAIN_NAME = re.compile(r"[\w$@][\w$@./:-]*(?<![.:])")
 
 
+_EXPECTED = {
+    "bool_": "true or false",
+    "dict_": "a table",
+    "enum": "{expected}",
+    "finite_number": "a finite number",
+    "float_": "a number",
+    "greater_than_equal": "a number of at least {ge:g}",
+    "greater_than": "a number greater than {gt:g}",
+    "int_": "a whole number",
+    "less_than_equal": "a number of at most {le:g}",
+    "less_than": "a number less than {lt:g}",
+    "list_": "a list",
+    "literal_error": "{expected}",
+    "path_type": "a path",
+    "string_type": "a text",
+}
+"""By the start of pydantic's name for a fault: what is expected, with the values of its context."""
+
+
+def fault_text(fault: Any) -> str:
+    """Describe one fault of pydantic's ``ValidationError`` in words for people who do not know pydantic."""
+    if fault["type"] == "missing":
+        return "it is missing"
+    expected = next((text for start, text in _EXPECTED.items() if fault["type"].startswith(start)), None)
+    if expected is None:
+        return str(fault["msg"]).removeprefix("Value error, ")
+    return f"{expected.format(**fault.get('ctx', {}))} is expected"
+
+
 def field_faults(error: Any) -> list[tuple[str, str]]:
-    """Return the field and the message of each fault in pydantic's ``ValidationError``, without the values."""
-    faults = error.errors(include_input=False, include_url=False, include_context=False)
-    return [(".".join(map(str, fault["loc"])), fault["msg"].removeprefix("Value error, ")) for fault in faults]
+    """Return the field and the description of each fault in pydantic's ``ValidationError``, without the values."""
+    faults = error.errors(include_input=False, include_url=False)
+    return [(".".join(map(str, fault["loc"])), fault_text(fault)) for fault in faults]
 
 
 def invalid_settings(what: str, error: Any, place: Callable[[str], str] = str) -> SettingsError:

@@ -24,7 +24,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from coatcheck.errors import SettingsError
+from coatcheck.errors import SettingsError, fault_text
 from coatcheck.user_folders import cache_folder
 
 __all__ = ["Settings"]
@@ -103,6 +103,13 @@ def _known_backend(name: str) -> str:
             # The name is not quoted: a value in the wrong variable may be a secret.
             raise ValueError(f"there is no backend of this name; there are: {', '.join(known)}{hint}")
     return name
+
+
+def _prefix_of_names(prefix: str) -> str:
+    """Refuse a prefix that names of tools cannot have."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]{0,40}", prefix):
+        raise ValueError("at most 40 letters (A to Z), digits, _ and - are allowed")
+    return prefix
 
 
 class PlanVariables(PydanticBaseSettingsSource):
@@ -224,8 +231,8 @@ class Settings(BaseSettings):
         (),
         description="Object tools to offer: get, slice, grep, sed, query, put, delete, list; default: all.",
     )
-    tool_prefix: str = Field(
-        "object_store_", pattern=r"^[A-Za-z0-9_-]{0,40}$", description="Prefix of the names of the object tools."
+    tool_prefix: Annotated[str, AfterValidator(_prefix_of_names)] = Field(
+        "object_store_", description="Prefix of the names of the object tools."
     )
 
     max_object_bytes: Limit = Field(128 * MEBIBYTE, description="Maximum size of an object, in bytes.")
@@ -351,9 +358,9 @@ def unknown_variables() -> dict[str, str | None]:
 
 def _explain(error: ValidationError, values: Mapping[str, Any]) -> str:
     problems = []
-    for fault in error.errors(include_input=False, include_url=False, include_context=False):
+    for fault in error.errors(include_input=False, include_url=False):
         name = str(fault["loc"][0]).lower().removeprefix("coatcheck_") if fault["loc"] else ""
-        text = fault["msg"].removeprefix("Value error, ")
+        text = fault_text(fault)
         if fault["type"] == "extra_forbidden":
             parts = [known for known in Settings.model_fields if name and f"_{name}_" in f"_{known}_"]
             near = parts[:3] or get_close_matches(name, Settings.model_fields, n=1)

@@ -55,7 +55,15 @@ def test_the_version_is_printed():
     [
         (["servee"], "No such command"),
         (["serve", "--prot", "1"], "Error: No such option: --prot. Did you mean --port?"),
-        (["serve", "--port", "x"], "should be a valid integer"),
+        (["serve", "--port", "x"], "Invalid value for '--port': a whole number is expected."),
+        (["serve", "--port", "65536"], "a number of at most 65535 is expected."),
+        (["objects", "grep", "x", "obj_1", "-C", "-1"], "a number of at least 0 is expected."),
+        (["serve", "--redis-ids", "long"], "'--redis-ids': 'long' is not one of 'uuid', 'short'."),
+        (["serve", "--tool-prefix", "two words"], "tool_prefix: at most 40 letters (A to Z), digits, _ and - are"),
+        (["serve", "--host-profile", "x"], "host_profile: 'auto', 'claude-code', "),
+        (["serve", "--transport", "x"], 'There is no transport "x"'),
+        (["serve", "--config", "/nowhere.toml"], "/nowhere.toml does not exist"),
+        (["wrap", "--url", "x"], '"x" is not the URL of a server'),
         (["doctor", "--nonsense"], "No such option"),
         (["wrap"], "Error: Name one thing to wrap"),
     ],
@@ -93,11 +101,11 @@ SECRET = "hunter2"
             {"DEEPSET_OBJECT_STORE_BACKEND": "redis", "DEEPSET_REDIS_URL": f"redis://:{SECRET}@127.0.0.1:1"},
             "127.0.0.1:1",
         ),
-        (["--object-store-ttl", "soon"], {}, "should be a valid number"),
+        (["--object-store-ttl", "soon"], {}, "a number is expected"),
         (
             [],
             {"COATCHECK_OBJECT_STORE_TTL": "soon"},
-            "object_store_ttl in COATCHECK_OBJECT_STORE_TTL: Input should be a valid number",
+            "object_store_ttl in COATCHECK_OBJECT_STORE_TTL: a number is expected",
         ),
         (["--config", "/nowhere.toml"], {}, "/nowhere.toml does not exist"),
         (["--config", "/usr"], {}, "The settings file /usr is not a file"),
@@ -322,7 +330,7 @@ def test_the_help_lists_the_flags_of_preceding_toolsets(own_module: dict[str, An
     assert re.search(r"Toolset bare:\n +It has no flags of its own\.", added)
     assert run("serve", "--help").stdout == usual.rstrip() + "\n"
     unknown = run("serve", "--toolset", "nowhere", "--help")
-    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert (unknown.returncode, unknown.stdout) == (2, "")
     assert "There is no toolset nowhere" in unknown.stderr
 
 
@@ -335,14 +343,14 @@ def test_the_help_lists_the_flags_of_preceding_toolsets(own_module: dict[str, An
         (["--toolset", "greetings_module:not_one"], "is not a toolset"),
         (["--toolset", "greetings_module:"], "is given as module:attribute"),
         (["--toolset", "two words:x"], "is given as module:attribute"),
-        (["--toolset", "greetings_module:Inside.toolset"], "greeting: Field required"),
-        (["--toolset", "greetings_module:toolset"], "greeting: Field required"),
+        (["--toolset", "greetings_module:Inside.toolset"], "greeting: it is missing"),
+        (["--toolset", "greetings_module:toolset"], "greeting: it is missing"),
         (["--toolset", "greetings_module:toolset", "--greetin", "x"], "Did you mean --greeting?"),
         (["--toolset", "greetings_module:toolset", "--greeting"], "requires a value"),
         (["--toolset", "greetings_module:toolset", "--zzz"], "are: --greeting, --times."),
         (
             ["--toolset", "greetings_module:toolset", "--greeting", "x", "--times", "many"],
-            "times: Input should be a valid integer",
+            "times: a whole number is expected",
         ),
         (["--tool", "object_store_gte"], "object_store_get"),
     ],

@@ -85,7 +85,7 @@ def test_doctor_checks_the_container(folder, place):
 )
 def test_an_invalid_container_option_is_reported(folder, arguments, says):
     done = doctor(folder, *arguments)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert says in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
 

@@ -40,7 +40,7 @@ def homeless(monkeypatch):
 )
 def test_a_command_that_needs_a_home_folder_says_that_there_is_none(command, homeless, tmp_path):
     done = run_here(*command, environment=homeless, folder=tmp_path)
-    assert done.returncode == 1
+    assert done.returncode == (1 if command[0] == "doctor" else 2)
     assert "The user of this process has no home folder: set the variable HOME." in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
 

@@ -21,5 +21,5 @@ OFF = {"command": "x", "disabled": True}
 def test_without_a_server_to_wrap_the_error_says_why(servers, says, tmp_path):
     (tmp_path / "servers.json").write_text(json.dumps({"mcpServers": servers}))
     done = run_here("wrap", "--servers", "servers.json", environment={"HOME": str(tmp_path)}, folder=tmp_path)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert says in done.stderr

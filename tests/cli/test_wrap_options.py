@@ -49,7 +49,7 @@ def test_a_command_given_as_one_string_is_split(tmp_path, before):
 )
 def test_invalid_options_are_refused_in_one_line(arguments, message):
     done = wrap(*arguments)
-    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert message in done.stderr
 
 

@@ -25,18 +25,21 @@ def refused(monkeypatch, tmp_path):
 def test_an_invalid_value_of_each_setting_is_reported_with_its_line(setting, refused):
     message = refused(f"# settings\n\n{setting} = [[1]]\n")
     assert message.startswith(f"Settings: {setting} in settings.toml, line 3: ")
-    assert "tuple" not in message
+    assert not any(word in message for word in ("tuple", "Input", "should", "String"))
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("inline_limt = 5", "inline_limt in settings.toml, line 1: there is no such setting; did you mean inline_limi"),
-        ("redis_ids = 'short'\n[tool_limits]\n'git_*' = 'x'", "tool_limits in settings.toml, line 2: Input should be"),
+        (
+            "redis_ids = 'short'\n[tool_limits]\n'git_*' = 'x'",
+            "tool_limits in settings.toml, line 2: a whole number is",
+        ),
         ("tool_limits = 5", "tool_limits in settings.toml, line 1: a table is expected, in a variable git_*=8000"),
         ("never_keep = 5", "never_keep in settings.toml, line 1: a list is expected, in a variable with commas"),
         ("object_store_options = 'x'", "object_store_options in settings.toml, line 1: a table is expected"),
-        (" 'sandbox_timeout'=0\r\n", "sandbox_timeout in settings.toml, line 1: Input should be greater than 0"),
+        (" 'sandbox_timeout'=0\r\n", "sandbox_timeout in settings.toml, line 1: a number greater than 0 is expected"),
         ("inline_limit = 1\ninline_limit = 2", "settings.toml is not valid TOML: "),
         (b"redis_prefix = '\xff'", "settings.toml is not in UTF-8 (byte 16)"),
     ],
@@ -53,7 +56,7 @@ def test_each_error_names_where_its_value_came_from(refused, monkeypatch):
     assert "preview_limit in COATCHECK_PREVIEW_LIMIT: " in message
     assert "object_store_ttl in DEEPSET_OBJECT_STORE_TTL: " in message
     assert "redis_timeout in settings.toml, line 2: " in message
-    with pytest.raises(SettingsError, match=r"; preview_limit: Input"):
+    with pytest.raises(SettingsError, match=r"; preview_limit: a number of at least 0 is expected"):
         Settings(preview_limit=-1)
 
 

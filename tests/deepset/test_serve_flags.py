@@ -34,19 +34,19 @@ def test_tools_are_listed_one_per_line_without_a_key(serve):
         (
             [],
             {"DEEPSET_API_KEY": "k", "DEEPSET_CLIENT_TIMEOUT": "s3cret"},
-            "client_timeout in DEEPSET_CLIENT_TIMEOUT: Input",
+            "client_timeout in DEEPSET_CLIENT_TIMEOUT: a number",
         ),
         (
             ["--client-timeout", "s3cret"],
             {"DEEPSET_API_KEY": "k", "DEEPSET_CLIENT_TIMEOUT": "5"},
-            "deepset: client_timeout: Input",
+            "deepset: client_timeout: a number",
         ),
         (["--worksapce", "x"], {"DEEPSET_API_KEY": "s3cret"}, "Did you mean --workspace"),
     ],
 )
 def test_invalid_settings_are_reported_without_traceback_or_secret(serve, flags, variables, expected):
     done = serve(*flags, **variables)
-    assert done.returncode in {1, 2}
+    assert done.returncode == 2
     assert expected in " ".join(done.stderr.replace("│", " ").split())
     assert "Traceback" not in done.stderr
     assert ".." not in done.stderr
@@ -57,7 +57,7 @@ def test_keys_from_requests_exclude_other_ways_of_authentication(serve, tmp_path
     tokens = tmp_path / "tokens"
     tokens.write_text(f"ada {'0' * 64}\n")
     done = serve("--api-key-from-auth-header", "--auth-tokens", str(tokens), "--transport", "streamable-http")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "leave out --auth-tokens" in done.stderr
 
 

@@ -487,7 +487,7 @@ def test_printed_settings_contain_no_secrets():
     [
         ({}, "DEEPSET_API_KEY"),
         ({"api_key": "s3cret key"}, "without spaces or line breaks"),
-        ({"api_key": "s3cret", "client_timeout": -1}, "client_timeout: Input should be greater than 0"),
+        ({"api_key": "s3cret", "client_timeout": -1}, "client_timeout: a number greater than 0 is expected"),
         ({"api_key": "s3cret", "worksapce": "w"}, "worksapce"),
     ],
 )

@@ -142,7 +142,7 @@ def test_a_url_with_a_secret_is_added_with_a_warning_and_shown_masked(tmp_path):
 )
 def test_invalid_additions_are_refused(tmp_path, arguments, message):
     done = run("add", *arguments, home=tmp_path)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert message in done.stderr
     assert contents(tmp_path) == {}
 
@@ -150,4 +150,4 @@ def test_invalid_additions_are_refused(tmp_path, arguments, message):
 def test_a_name_that_is_taken_is_refused(sample):
     file = sample("claude-desktop")
     done = run("add", "claude-desktop", "git", "--file", str(file.path), "--", "x", home=file.path.parent)
-    assert (done.returncode, 'has a server "git" already' in done.stderr) == (1, True)
+    assert (done.returncode, 'has a server "git" already' in done.stderr) == (2, True)

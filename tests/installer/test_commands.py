@@ -125,7 +125,7 @@ def test_nothing_is_changed_without_confirmation(sample, tmp_path):
     place = sample("cursor")
     before = contents(tmp_path)
     done = run("install", "cursor", "--file", str(place.path), home=tmp_path)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "add --yes" in done.stderr
     assert contents(tmp_path) == before
 
@@ -269,7 +269,7 @@ def test_without_a_name_the_known_and_installed_clients_are_listed(tmp_path):
     (tmp_path / ".cursor").mkdir()
     (tmp_path / ".cursor" / "mcp.json").write_text("{}")
     done = run("install", home=tmp_path)
-    assert done.returncode == 1
+    assert done.returncode == 2
     lines = done.stderr.splitlines()
     assert lines[0] == "coatcheck: Name a client, or --all:"
     assert [line.split()[0] for line in lines[1:]] == list(CLIENTS)

@@ -351,7 +351,7 @@ async def test_a_gateway_serves_many_clients_over_http(write, mode):
 def test_an_invalid_file_of_servers_is_refused(write, servers, expected):
     command = [*WRAP, "--servers", write(**servers)]
     ended = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=30)
-    assert ended.returncode == 1
+    assert ended.returncode == 2
     assert expected in ended.stderr
 
 
@@ -409,7 +409,7 @@ def test_a_file_of_servers_as_the_settings_file_is_refused_with_the_right_option
     ended = subprocess.run(
         [*WRAP, "--config", path], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=30
     )
-    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
     assert f"A file of servers: --servers {path}" in ended.stderr
 
 

@@ -387,7 +387,7 @@ async def test_a_legacy_server_is_reported_to_a_client_that_supports_only_the_st
 def test_an_address_reachable_from_outside_needs_an_explicit_flag():
     command = [*WRAP, "--transport", "streamable-http", "--host", "0.0.0.0", *COMMAND]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=30)
-    assert ended.returncode == 1
+    assert ended.returncode == 2
     assert "--unprotected" in ended.stderr
 
 

@@ -182,7 +182,7 @@ async def test_a_server_that_cannot_start_is_reported():
 @pytest.mark.parametrize("command", [[*WRAP, *COMMAND], [*WRAP[:-1], "serve", "--stateless"]])
 def test_the_stateless_option_is_refused_over_stdio(command):
     ended = subprocess.run(command, capture_output=True, text=True, timeout=30)
-    assert ended.returncode == 1
+    assert ended.returncode == 2
     assert "--transport streamable-http" in ended.stderr
 
 

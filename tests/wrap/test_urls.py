@@ -71,7 +71,7 @@ async def test_headers_and_tokens_come_from_variables_and_appear_in_no_command_l
 )
 def test_invalid_flags_are_refused_with_a_suggestion(flags, message):
     ended = subprocess.run([*WRAP, *flags], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=30)
-    assert ended.returncode == 1
+    assert ended.returncode == 2
     assert message in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
 

@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from coatcheck.proxy.upstreams.process import ServerProcess
 
 EXIT_FAILURE = 1
+EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
 
 def main() -> int:
-    """Run the command line and return its exit code: 0, 1 for a failure, 2 for wrong usage, 130 when interrupted."""
-    from coatcheck.errors import CoatcheckError
+    """Run the command line; return its exit code: 1 for a failure, 2 for wrong usage or settings, 130 for Ctrl-C."""
+    from coatcheck.errors import CoatcheckError, SettingsError
 
     _open_standard_streams()
     upstream: ServerProcess | None = None
@@ -34,7 +35,7 @@ def main() -> int:
         from coatcheck.cli.logs import announce
 
         announce(str(error))
-        return EXIT_FAILURE
+        return EXIT_USAGE if isinstance(error, SettingsError) else EXIT_FAILURE
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except OSError as error:

@@ -4,10 +4,11 @@ from importlib import import_module
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
 from coatcheck import __version__
+from coatcheck.errors import field_faults
 
 COMMANDS = {
     "wrap": ("wrap", "Put coatcheck in front of any MCP server."),
@@ -26,8 +27,23 @@ COMMANDS = {
 }
 """Name → the module of this folder whose ``app`` has the command, and its help in one line."""
 
+
+class _Commands(TyperGroup):
+    """The commands: a wrong value of any option is described without the terms of pydantic, which typer uses."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Parse the arguments of a command and run it."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            if hasattr(error.__cause__, "errors"):
+                error.message = field_faults(error.__cause__)[0][1].removesuffix(".") + "."
+            raise
+
+
 app = typer.Typer(
     name="coatcheck",
+    cls=_Commands,
     help="Keep large MCP tool results out of the model's context: bounded previews and references in their place.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

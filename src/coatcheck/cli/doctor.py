@@ -21,7 +21,7 @@ def doctor(
 ) -> None:
     """Check settings, wiring, store and sandbox, and show the container's graph.
 
-    The exit code is 1 when something does not work.
+    The exit code is 1 when something does not work, and 2 if the settings are wrong.
     """
     from coatcheck.cli.doctor_checks import run_doctor
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from coatcheck.cli.logs import announce
 from coatcheck.cli.upstream_options import OAuthUse, environment_fill, oauth_for
-from coatcheck.errors import SettingsError, UpstreamError, excerpt
+from coatcheck.errors import SettingsError, excerpt
 from coatcheck.installer import ConfigFileError, client_of_file, parse_config
 from coatcheck.installer.config_files import decode, naming, read_bytes
 from coatcheck.installer.server_entries import Entry, entries_of
@@ -42,7 +42,7 @@ def read_servers(paths: Sequence[Path], oauth: OAuthUse = "never") -> dict[str, 
                     raise UnreadableServer(entry.fault or "another file has a server of that name")  # noqa: TRY301
                 read = read_server(value, fill)
                 servers[entry.name] = _target(read, oauth)
-            except (UnreadableServer, UpstreamError) as why:
+            except (UnreadableServer, SettingsError) as why:
                 announce(f"{where} is left out: {str(why).rstrip('.')}.")
                 continue
             if read.ignored:

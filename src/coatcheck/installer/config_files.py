@@ -59,7 +59,7 @@ def find_config_file(client: Client, path: Path | None = None, *, must_exist: bo
     """Return a client's file: the named one, or the user's.
 
     Raises:
-        SettingsError: The file does not exist but must.
+        CoatcheckError: The file does not exist but must.
     """
     user = _user_file(client)
     given = expand_home(path) if path is not None else user
@@ -73,7 +73,7 @@ def find_config_file(client: Client, path: Path | None = None, *, must_exist: bo
             hint = f"There is {projects[0]}: name it with --file."
         else:
             hint = f"It has no servers yet: `coatcheck add {client.name} NAME -- COMMAND` adds one, wrapped."
-        raise SettingsError(f"{client.title} has no file {given}. {hint}")
+        raise CoatcheckError(f"{client.title} has no file {given}. {hint}")
     return ConfigFile(client, given, in_project=_is_in_project(client, given, user))
 
 

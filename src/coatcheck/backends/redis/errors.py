@@ -15,7 +15,8 @@ _TEXTS = {
     "unknown_host": "cannot be found: the host name does not resolve. Correct the host in the Redis URL.",
     "no_socket": "cannot be reached: there is no such socket. Start the server or correct the path.",
     "not_permitted": "cannot be reached: this process may not open the socket. Check its permissions.",
-    "tls": "did not agree on TLS. Check that the server speaks TLS (rediss://) and that its certificate is trusted.",
+    "tls": "did not agree on TLS. Check that the server speaks TLS (rediss://), that its certificate is trusted and "
+    "for this host, and that it gets a client certificate if it requires one.",
     "connect_timeout": "did not accept a connection in time. Check the address, the network, the firewall, and TLS (rediss://).",
     "timeout": "did not answer in time. It may be overloaded or stuck, or need more time (redis_timeout).",
     "busy": "has no free connection left in this process. Allow more connections (?max_connections= in the Redis URL).",

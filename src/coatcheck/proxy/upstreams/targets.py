@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from coatcheck.errors import UpstreamError, excerpt
+from coatcheck.errors import SettingsError, excerpt
 from coatcheck.proxy.upstreams.base import UpstreamConnection
 from coatcheck.proxy.upstreams.process import ServerProcess
 from coatcheck.proxy.upstreams.process_connection import ProcessConnection
@@ -47,7 +47,7 @@ class UrlTarget:
         """Refuse an invalid address.
 
         Raises:
-            UpstreamError: The URL is not an HTTP URL, or the file of certificates does not exist.
+            SettingsError: The URL is not an HTTP URL, or the file of certificates does not exist.
         """
         import httpx2  # slow to load, and not needed for commands
 
@@ -57,13 +57,13 @@ class UrlTarget:
             if is_url:
                 httpx2.URL(self.url)
         except (ValueError, httpx2.InvalidURL):  # not shown: it may contain a password, and cannot be split into parts
-            raise UpstreamError("The URL is malformed; it begins with https://HOST or http://HOST:PORT.") from None
+            raise SettingsError("The URL is malformed; it begins with https://HOST or http://HOST:PORT.") from None
         if not is_url:
-            raise UpstreamError(
+            raise SettingsError(
                 f'"{excerpt(self.name)}" is not the URL of a server; it must begin with https:// or http://.'
             )
         if self.ca_file is not None and not self.ca_file.is_file():
-            raise UpstreamError(f"The file of certificates {self.ca_file} does not exist.")
+            raise SettingsError(f"The file of certificates {self.ca_file} does not exist.")
 
     @property
     def name(self) -> str:

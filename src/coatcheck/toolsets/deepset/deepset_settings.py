@@ -1,8 +1,8 @@
 """Settings of the deepset toolset: flags of ``coatcheck serve --toolset deepset`` and variables ``DEEPSET_…``."""
 
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from coatcheck.errors import invalid_settings
@@ -10,6 +10,12 @@ from coatcheck.settings import with_variable
 from coatcheck.tool_factory import WorkspaceMode
 from coatcheck.toolsets.deepset.client.api_connection import DEFAULT_API_URL, NO_KEY, may_be_key
 from coatcheck.toolsets.deepset.client.docs_share import ShareLink
+
+
+def _http_url(url: str) -> str:
+    if not url.startswith(("https://", "http://")):
+        raise ValueError("a URL that begins with https:// or http:// is expected")
+    return url
 
 
 class DeepsetSettings(BaseSettings):
@@ -28,9 +34,8 @@ class DeepsetSettings(BaseSettings):
         default=False,
         description="Take the API key from the Authorization header of each request instead (HTTP).",
     )
-    api_url: str = Field(
+    api_url: Annotated[str, AfterValidator(_http_url)] = Field(
         DEFAULT_API_URL,
-        pattern=r"^https?://",
         description=f"Where the API is. [env: DEEPSET_API_URL; default: {DEFAULT_API_URL}]",
     )
     workspace: str | None = Field(
