@@ -64,7 +64,8 @@ class overridden:  # noqa: N801 - used as a function: with overridden(container,
 
     def __enter__(self) -> Container:
         """Replace the parts."""
-        replacements = {self._container.providers[name]: _as_provider(value) for name, value in self._given.items()}
+        declared = {self._container.providers[name]: value for name, value in self._given.items()}
+        replacements = {provider: _replacement(provider, value) for provider, value in declared.items()}
         shadows = _shadows(self._container, replacements, self._stack)
         # Dependents first, so that a concurrent thread never combines an old object with a new one.
         for provider, shadow in [*shadows, *replacements.items()]:
@@ -107,8 +108,13 @@ class overridden:  # noqa: N801 - used as a function: with overridden(container,
         note_change(self._container)
 
 
-def _as_provider(value: Any) -> Provider:
-    return value if isinstance(value, providers.Provider) else providers.Object(value)
+def _replacement(declared: Provider, value: Any) -> Provider:
+    given = value if isinstance(value, providers.Provider) else providers.Object(value)
+    if not isinstance(declared, providers.Dependency):
+        return given
+    checked = type(declared)(instance_of=declared.instance_of)  # refuses what the constructor would refuse
+    checked.override(given)
+    return checked
 
 
 def _shadows(
