@@ -13,6 +13,7 @@ from mcp import Client
 from mcp.shared.exceptions import MCPError
 from mcp_types import CreateMessageResult, TextContent
 
+from coatcheck import __version__
 from tests.preloaded_python import PYTHON
 from tests.processes import is_running
 from tests.results import reference_in, text_of
@@ -94,6 +95,7 @@ async def test_prompts_and_resources_of_several_servers_are_distinguished(write,
     path = write(one=FEATURE, My_Two={**FEATURE, "env": {"A": "b"}})
     with anyio.fail_after(60):
         async with client_of(path, mode) as client:
+            assert client.server_info.version == __version__
             assert {prompt.name for prompt in (await client.list_prompts()).prompts} == {
                 "one__summary",
                 "My_Two__summary",

@@ -302,7 +302,7 @@ def _print_file(file: "ConfigFile", *, check: bool) -> bool:
     try:
         states = states_of(file)
     except CoatcheckError as error:
-        typer.echo(f"    cannot be read: {error}")
+        typer.echo(f"    {error}")
         return False
     if not states:
         typer.echo("    no servers")

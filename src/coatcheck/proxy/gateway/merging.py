@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 
+from coatcheck import __version__
 from coatcheck.calls.host_profiles import APPS_EXTENSION
 from coatcheck.codec import amap
 from coatcheck.errors import UpstreamError, excerpt, quoted_name
@@ -48,7 +49,6 @@ LISTS = {
 """For each list: its capability, and its name in the result."""
 
 _OF_EACH = ("tools", "prompts", "resources", "completions", "logging", "tasks")
-_VERSION = "1"
 NOT_CACHED = {"resultType": "complete", "ttlMs": 0, "cacheScope": "private"}
 
 
@@ -93,7 +93,7 @@ def merged_instructions(upstreams: Sequence[Upstream]) -> str:
 
 def server_info() -> dict[str, str]:
     """Return the name and version of the merged server."""
-    return {"name": GATEWAY_NAME, "title": "coatcheck gateway", "version": _VERSION}
+    return {"name": GATEWAY_NAME, "title": "coatcheck gateway", "version": __version__}
 
 
 def servers_tool() -> dict[str, Any]:
