@@ -225,3 +225,27 @@ async def test_parts_of_a_host_that_share_the_store_use_the_override():
         assert host.reports()["store"].backend is backend
     assert host.reports()["store"] is store
     await anyio.lowlevel.checkpoint()
+
+
+async def test_a_selector_of_the_host_selects_the_backend_of_each_operation():
+    class Selecting(containers.DeclarativeContainer):
+        config = providers.Configuration(default={"backend": "first"})
+        coatcheck = providers.Container(
+            Container,
+            settings=providers.Object(Settings()),
+            backend=providers.Selector(
+                config.backend,
+                first=providers.ThreadSafeSingleton(InMemoryBackend),
+                second=providers.ThreadSafeSingleton(InMemoryBackend),
+            ),
+        )
+
+    host: Any = Selecting()
+    store = host.coatcheck().store()
+    first = store.put("first")
+    with host.config.backend.override("second"):
+        assert store.get(first) is None
+        await store.aput("second")
+        assert host.coatcheck().backend().statistics().objects == 1
+    assert store.get(first) == "first"
+    assert len(store.list()) == 1

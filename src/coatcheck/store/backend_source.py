@@ -36,8 +36,9 @@ class BackendInUse(NamedTuple):
 class BackendSource:
     """Returns the backend for each operation, from a backend or a provider of one.
 
-    The begin and end of an override take effect at the next operation. Checking for one costs an attribute comparison,
-    a twentieth of a call of the provider.
+    The begin and end of an override take effect at the next operation, and so does another branch of a Selector that
+    was passed to the container. Checking for one costs an attribute comparison, a twentieth of a call of the
+    provider.
     """
 
     def __init__(self, source: BackendLike) -> None:
@@ -70,4 +71,7 @@ def _current(provider: BackendProvider) -> Any:
     current: Any = provider
     while (above := current.last_overriding) is not None:
         current = above
+    # A container's own Selector is fixed by its settings; one that a host passed may select another branch later.
+    if current is not provider and hasattr(current, "selector"):
+        return current.providers.get(current.selector(), current)
     return current
