@@ -310,6 +310,7 @@ def test_a_single_block_is_an_object_if_all_its_names_are_different() -> None:
     )
     assert opened(text + "and some words\n") == ("", None)
     assert opened(text.replace("IP:", "Name:")) == ("", None)
+    assert opened("".join(f"line {n}: fine\n" for n in range(90))) == ("", None)
 
 
 def test_tabs_may_stand_before_the_colons_of_blocks() -> None:

@@ -288,3 +288,10 @@ async def test_a_ranked_search_returns_the_best_passage_first(client: Client) ->
 async def test_the_lifetime_of_an_object_is_in_a_description(ttl: float, message: str) -> None:
     async with Client(registered(ttl=ttl)) as client:
         assert message in str((await client.list_tools()).tools[0].description)
+
+
+@pytest.mark.parametrize("written", ["@obj_0001", "@obj_01", "@obj_001x"])
+async def test_the_error_for_an_unknown_id_names_a_similar_one(client: Client, written: str) -> None:
+    assert "Did you mean @obj_001?" in await error_of(client, "get", object_id=written)
+    assert "Did you mean @obj_001?" in await error_of(client, "query", object_id=written, filter="length")
+    assert "Did you mean" not in await error_of(client, "get", object_id="@obj_zzzzzz")

@@ -14,11 +14,14 @@ from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field
 
+from coatcheck.arguments.lookup import Lookup
+from coatcheck.arguments.mentions import nearest_id
 from coatcheck.codec import open_json_text
-from coatcheck.errors import ArgumentRejected, counted
+from coatcheck.errors import ArgumentRejected, ObjectNotFound, counted
 from coatcheck.explorer import Explorer
 from coatcheck.explorer.tool_names import DEFAULT_PREFIX, listed_as, listed_name, names_of_tools
 from coatcheck.references import parse_target
+from coatcheck.store.call_mode import ASYNC
 from coatcheck.store.object_store import ObjectStore
 from coatcheck.tools.referenceable import notes_on_arguments
 from coatcheck.tools.signatures import signature_of, with_other_signature
@@ -214,8 +217,24 @@ def object_store_tools(
             if not registry:  # the rules for all of them
                 parts += [_PATHS, _lifetime(ttl)]
             spec = replace(signature_of(function), doc=" ".join(filter(None, parts)))
-            registry[name] = (with_other_signature(function, spec, partial(listed_as, names)), config)
+            hinting = _with_near_ids(function, explorer_provider)
+            registry[name] = (with_other_signature(hinting, spec, partial(listed_as, names)), config)
     return registry
+
+
+def _with_near_ids(function: Callable[..., Any], explorer: Callable[[], Explorer]) -> Callable[..., Any]:
+    """Name the id that was probably meant if there is no such object, as for references in other tools' arguments."""
+
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return await function(*args, **kwargs)
+        except ObjectNotFound as error:
+            near = nearest_id(error.object_id, await Lookup(explorer, ASYNC).ids())
+            if near is None:
+                raise
+            raise ObjectNotFound(error.object_id, f"Did you mean @{near}?") from None
+
+    return call
 
 
 def _lifetime(ttl: float | None) -> str:

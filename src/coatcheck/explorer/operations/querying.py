@@ -137,9 +137,11 @@ def _told(error: "_NotJq", document: Document, args: dict[str, Any]) -> "_NotJq"
     source = _source(document, args.get("path") or "")
     value = input_of(document, args)
     meant = fitting(args["filter"], value, key_names(source), error.meant, _compiles)
+    if "prelude" in args:  # the value is the input and the bound objects together
+        return _NotJq(error.program, meant, error.jq_message)
     if not meant:
         return _NotJq(error.program, "", error.jq_message, example_filter(value))
-    if len(source) <= TRIED and "prelude" not in args:
+    if len(source) <= TRIED:
         meant = next((each for each in variants(meant, value, _compiles) if _runs(each, source)), meant)
     return _NotJq(error.program, meant, error.jq_message)
 

@@ -14,13 +14,14 @@ from typing import Any
 from coatcheck.explorer.texts.csv_tables import numbers_of
 
 FEWEST = 3
-FEWEST_ALONE = 6
-"""Minimum number of names of a single block."""
+FEWEST_ALONE, MOST_ALONE = 6, 100
+"""Minimum and maximum number of names of a single block."""
 FEWEST_NAMES = 2
 """Minimum number of names that all blocks have."""
 MOST_NAMES = 200
 _FIELD = re.compile(r"([A-Za-z][\w .()/-]{0,39})\t{0,9}:(?: +|\t+|$)|([A-Za-z][\w.-]{0,39}) *(?:=|\|) ?", re.ASCII)
 _NAMED = re.compile(r"([A-Za-z][\w .()/-]{0,39}):(?=\s|$)", re.ASCII)
+_NUMBER = re.compile(r"\d+")
 _RULE = re.compile(r"^-\[ RECORD \d{1,9} \]-*\+?-*\n", re.MULTILINE)
 """The heading of each row in psql's expanded output."""
 _INDENTED = re.compile(r"^ {1,40}(?=\S)", re.MULTILINE)
@@ -49,8 +50,9 @@ def looks_like_blocks(head: str) -> bool:
 
 def _is_one_block(lines: Sequence[str]) -> bool:
     """Whether all lines that are not indented have different names, as in the description of one object."""
-    fields = [found for line in lines if (found := _NAMED.match(line)) is not None]
-    return len(fields) >= FEWEST_ALONE and len(fields) == len(lines) == len({found[1] for found in fields})
+    names = {found[1] for line in lines if (found := _NAMED.match(line)) is not None}
+    kinds = {_NUMBER.sub("", name) for name in names}
+    return FEWEST_ALONE <= len(names) == len(lines) <= MOST_ALONE and 2 * len(kinds) > len(names)
 
 
 def open_blocks(text: str) -> tuple[Any, str] | None:
