@@ -19,7 +19,11 @@ def test_the_server_starts_before_anything_slow_is_imported():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"[]\n"
     # Nor before the client's handshake is forwarded and answered.
     slow -= {"typer", "asyncio", "orjson", "logging"}
-    code = f"import sys, coatcheck.cli.wrap, coatcheck.cli.wrap_runner; print(sorted({slow} & sys.modules.keys()))"
+    code = (
+        "import sys, coatcheck.cli.wrap_runner as runner; from coatcheck.cli.app import app; "
+        f"runner.run_wrap = lambda *_, **__: print(sorted({slow} & sys.modules.keys())); "
+        "app(['wrap', '--verbose', '--redis-url', 'redis://localhost', '--', 'server', '--flag'])"
+    )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"[]\n"
 
 

@@ -1,5 +1,7 @@
 """The commands: their names and their help in one line."""
 
+from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -40,6 +42,34 @@ class _Commands(TyperGroup):
                 error.message = field_faults(error.__cause__)[0][1].removesuffix(".") + "."
             raise
 
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the options before the command."""
+        return _converting_what_is_given(super().get_params, ctx)
+
+
+def _converting_what_is_given(get_params: Callable[[Any], list[Any]], ctx: Any) -> list[Any]:
+    """Let the parameters of a command leave defaults and texts as they are.
+
+    To convert a value, typer loads pydantic and builds a validator for each option, while the client waits.
+    """
+    parameters = get_params(ctx)
+    for parameter in parameters:
+        if not isinstance(parameter.process_value, partial):
+            parameter.process_value = partial(_process_value, parameter, parameter.process_value)
+    return parameters
+
+
+def _process_value(parameter: Any, process: Any, ctx: Any, value: Any) -> Any:
+    is_multiple = getattr(parameter, "multiple", False) or parameter.nargs == -1
+    source = ctx.get_parameter_source(parameter.name)
+    if source is not None and source.name == "DEFAULT" and not parameter.required:
+        value = () if value is None and is_multiple else value
+    elif getattr(getattr(parameter, "type_descriptor", None), "annotation", None) in (str, list[str]) and value:
+        value = list(value) if is_multiple else value
+    else:
+        return process(ctx, value)
+    return value if parameter.callback is None else parameter.callback(ctx, parameter, value)
+
 
 app = typer.Typer(
     name="coatcheck",
@@ -74,7 +104,8 @@ class _LazyCommand(TyperCommand):
         """Import the command and parse its arguments."""
         name = str(self.name)
         module, _ = COMMANDS[name]
-        command = get_group(import_module(f"coatcheck.cli.{module}").app).commands[name]
+        command: Any = get_group(import_module(f"coatcheck.cli.{module}").app).commands[name]
+        command.get_params = partial(_converting_what_is_given, command.get_params)
         return command.make_context(info_name, args, parent, **extra)
 
 
