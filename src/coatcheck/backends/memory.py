@@ -259,7 +259,7 @@ class InMemoryBackend(Backend):
         if earliest is not None and earliest[0] <= now:
             over = earliest[1]
         else:
-            unused = next(iter(self._entries), None)
+            unused = None if self._max_idle == math.inf else next(iter(self._entries), None)
             if unused is None or now - self._entries[unused].used_at < self._max_idle:
                 return False
             over = unused

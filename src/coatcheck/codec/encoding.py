@@ -23,6 +23,8 @@ _Part = TypeVar("_Part")
 
 LONGEST_CHARACTER = 4
 """Bytes of a character in UTF-8."""
+QUICK_BYTES = 4_000
+"""Bytes of JSON that take less time than a check whether a value has more."""
 LONG_VALUE = 5000
 """Items from which a list is encoded in chunks, so that its payload is not in memory twice."""
 
@@ -146,10 +148,10 @@ def dump_plain(value: Any, limit: int, size: int | None = None) -> bytes | None:
     It is ``None`` too for values that take longer to check: with an object of another class, a key that is not a
     string, a number of more than 64 bits.
 
-    ``size`` are the bytes of its JSON if they are known, which saves most of the time.
+    ``size`` are the bytes of its JSON or of a value around it, if they are known, which saves most of the time.
     """
     try:
-        if size is not None and size <= limit:
+        if size is not None and size <= max(limit, QUICK_BYTES):
             return dump_strict(value)
         may_fit = size is None or size <= LONGEST_CHARACTER * limit
         return dump_fast(value) if may_fit and is_small(value, limit, limit, with_keys=True) else None

@@ -69,10 +69,11 @@ class Metadata(NamedTuple):
     @classmethod
     def from_dict(cls, facts: dict[str, Any]) -> "Metadata":
         """Parse the result of ``to_dict``; unknown fields of later versions are ignored."""
-        return cls(**{name: facts[name] for name in _FIELDS if name in facts})
+        return cls._make(map(facts.get, _FIELDS, _DEFAULTS))
 
 
 _FIELDS = Metadata._fields
+_DEFAULTS = tuple(map(Metadata._field_defaults.get, _FIELDS))
 _KINDS, _TYPES = get_args(Kind), get_args(JsonType)
 _NUMBERS = (int, float)
 _VERSIONS = (FORMAT_VERSION, COMPRESSED_VERSION, CODED_VERSION)
@@ -174,8 +175,8 @@ def unpack_metadata(head: bytes) -> Metadata:
 
 def _metadata(line: bytes) -> Metadata:
     try:
-        metadata = _from_facts(orjson.loads(line))
-    except (orjson.JSONDecodeError, TypeError, KeyError) as error:
+        metadata = Metadata.from_dict(orjson.loads(line))
+    except (orjson.JSONDecodeError, AttributeError) as error:
         raise ObjectUnreadable("These bytes were not stored by coatcheck: their first line is not metadata.") from error
     if _is_sound(metadata):
         return metadata
@@ -211,10 +212,3 @@ def _version(zstd: int | None, codec: str | None) -> int:
     if codec is not None:
         return CODED_VERSION
     return FORMAT_VERSION if zstd is None else COMPRESSED_VERSION
-
-
-def _from_facts(facts: Any) -> Metadata:
-    try:
-        return Metadata(**facts)
-    except TypeError:  # fields of a later version, or not metadata
-        return Metadata.from_dict(facts)

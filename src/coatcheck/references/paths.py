@@ -81,6 +81,8 @@ class Reference(NamedTuple):
 
     def join(self, path: Path) -> "Reference":
         """Extend by a path."""
+        if not path.steps:
+            return self
         return Reference(self.object_id, self.path.join(path.steps))
 
     def __str__(self) -> str:

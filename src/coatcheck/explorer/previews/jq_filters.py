@@ -119,7 +119,7 @@ def for_columns(place: Path, columns: Columns) -> str:
 
 def for_map(place: Path, values: Shape, sampled: Sequence[Any], total: int) -> str:
     """Return a filter over the values of the map at ``place``."""
-    picked = picks(values.objects, sampled) if values.objects else []
+    picked = picks(values.objects, _records(sampled)) if values.objects else []
     few = "" if total <= FEW else f"to_entries | .[:{FEW}] | from_entries | "
     if not picked:
         is_lists = values.arrays is not None and not values.scalars and values.objects is None
@@ -141,18 +141,19 @@ def for_record(record: dict[str, Any]) -> str:
 
 def _for_items(items: Shape, sampled: Sequence[Any]) -> str:
     if items.objects is not None:
+        records = _records(sampled)
         inner = _wrapped(items.objects)
         if inner is not None and inner[1].objects is not None and not items.scalars and not items.arrays:
             name, shape = inner
-            records = [item[name] for item in sampled if isinstance(item, dict) and isinstance(item.get(name), dict)]
-            if not shape.scalars and not shape.arrays and records:
-                return f"map(.{name} | {_for_items(describe(records), records)[4:]}"
-        picked = picks(items.objects, sampled)
+            inside = [record[name] for record in records if isinstance(record.get(name), dict)]
+            if not shape.scalars and not shape.arrays and inside:
+                return f"map(.{name} | {_for_items(describe(inside), inside)[4:]}"
+        picked = picks(items.objects, records)
         if not picked:
             return _for_cells(items.objects) or "map(objects | keys)"
         guard = "objects | " if items.scalars or items.arrays else ""
-        chosen = _with_trouble(items.objects) or _selection([pick.steps[0] for pick in picked], sampled)
-        if chosen and len(picked) == 1 and (of_kind := _of_kind(chosen, sampled)):
+        chosen = _with_trouble(items.objects) or _selection([pick.steps[0] for pick in picked], records)
+        if chosen and len(picked) == 1 and (of_kind := _of_kind(chosen, records)):
             picked = of_kind
         return f"map({guard}{chosen}{projection(picked)})"
     if items.arrays is not None:
@@ -171,11 +172,9 @@ def _with_trouble(objects: Objects) -> str:
     return f"select({' or '.join(named[:MOST])}) | " if named else ""
 
 
-def _of_kind(chosen: str, sampled: Sequence[Any]) -> list[Pick]:
+def _of_kind(chosen: str, records: Sequence[dict[str, Any]]) -> list[Pick]:
     """Pick fields of the records of one kind, where records of several kinds have only the kind in common."""
-    kept = [
-        item for item in sampled if isinstance(item, dict) and any(chosen == _condition(*each) for each in item.items())
-    ]
+    kept = [record for record in records if any(chosen == _condition(*each) for each in record.items())]
     objects = describe(kept).objects if kept else None
     return picks(objects, kept) if objects is not None else []
 
@@ -204,9 +203,12 @@ def _wrapped(objects: Objects) -> tuple[str, Shape] | None:
     return inner[0] if len(inner) == 1 and is_identifier(inner[0][0]) else None
 
 
-def _selection(names: list[str], sampled: Sequence[Any]) -> str:
+def _records(sampled: Sequence[Any]) -> list[dict[str, Any]]:
+    return [item for item in sampled if isinstance(item, dict)]
+
+
+def _selection(names: list[str], records: Sequence[dict[str, Any]]) -> str:
     """A condition on a field that some but not all sampled items meet; ``""`` if there is none."""
-    records = [item for item in sampled if isinstance(item, dict)]
     first = records[0]
     for name in dict.fromkeys([*names, *islice(first, MOST_FIELDS)]):
         if not isinstance(first.get(name), str) or not is_usable(name):

@@ -48,15 +48,13 @@ class Pick(NamedTuple):
         return f"{path}[:{START}]" if self.is_long else path
 
 
-def picks(objects: Objects, sampled: Sequence[Any]) -> list[Pick]:
+def picks(objects: Objects, records: Sequence[dict[str, Any]]) -> list[Pick]:
     """Choose up to three fields: scalars of all records that differ, those of objects inside them, then others."""
-    records = [record for record in sampled if isinstance(record, dict)]
     scalars = {name: shape for name, shape in _fields(objects).items() if _is_scalar(shape)}
-    texts = {name: _texts(name, records) if "string" in shape.scalars else [] for name, shape in scalars.items()}
+    texts = {name: _texts(name, records) if "string" in shape.scalars else () for name, shape in scalars.items()}
     plain = identifying_fields([name for name in scalars if not _is_opaque(texts[name])] or scalars)
-    telling = [name for name in plain if name[:1] != "_" and not _are_links(texts[name]) and _differs(name, records)][
-        :MOST
-    ]
+    differing = (n for n in plain if n[:1] != "_" and not _are_links(texts[n]) and _differs(n, records))
+    telling = list(islice(differing, MOST))
     found = [Pick((name,), _is_long(scalars[name], texts[name])) for name in telling]
     if len(found) == MOST:
         return found
@@ -79,7 +77,8 @@ def projection(picked: Sequence[Pick]) -> str:
 
 
 def _entry(pick: Pick) -> str:
-    name = pick.name if is_identifier(pick.name) else quote(pick.name)
+    name = pick.name
+    name = name if is_identifier(name) else quote(name)
     return name if len(pick.steps) == 1 and not pick.is_long else f"{name}: {pick}"
 
 
@@ -122,32 +121,32 @@ def _is_scalar(shape: Shape) -> bool:
     return shape.objects is None and shape.arrays is None and shape.scalars != ["null"]
 
 
-def _differs(name: str, records: list[dict[Any, Any]]) -> bool:
+def _differs(name: str, records: Sequence[dict[Any, Any]]) -> bool:
     if len(records) < SAME:
         return True
     first = records[0].get(name)
     return any(record.get(name) != first for record in records)
 
 
-def _texts(name: str, records: list[dict[Any, Any]]) -> list[str]:
+def _texts(name: str, records: Sequence[dict[Any, Any]]) -> list[str]:
     return [text for record in records if isinstance(text := record.get(name), str)]
 
 
-def _is_long(shape: Shape, texts: list[str]) -> bool:
-    return shape.scalars in _TEXTS and is_long_text(texts)
+def _is_long(shape: Shape, texts: Sequence[str]) -> bool:
+    return shape.scalars in _TEXTS and sum(map(len, texts)) > LONG_TEXT * len(texts)
 
 
-def _is_opaque(texts: list[str]) -> bool:
+def _is_opaque(texts: Sequence[str]) -> bool:
     """Whether a field has long texts without a space: hashes and URLs, which cost many tokens and say little."""
-    return bool(texts) and " " not in texts[0] and OPAQUE * len(texts) < sum(map(len, texts))
+    return bool(texts) and " " not in texts[0] and sum(map(len, texts)) > OPAQUE * len(texts)
 
 
-def _are_links(texts: list[str]) -> bool:
+def _are_links(texts: Sequence[str]) -> bool:
     """Whether a field has URLs, which say less than the fields of an object inside."""
     return bool(texts) and "://" in texts[0][:OPAQUE]
 
 
-def _inside(objects: Objects, records: list[dict[Any, Any]]) -> Iterator[Pick]:
+def _inside(objects: Objects, records: Sequence[dict[Any, Any]]) -> Iterator[Pick]:
     """Fields of objects inside records: the most informative one of each, then the next ones."""
     by_parent, seen = [], set[str]()
     for name, shape in _fields(objects).items():

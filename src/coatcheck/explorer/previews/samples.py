@@ -58,9 +58,12 @@ def whole_length(value: Any, limit: int) -> int:
     return limit + 1 if text is None else len(text)
 
 
-def render_line(value: Any, limit: int) -> str | None:
-    """Return a value as one printable line of JSON if it has at most ``limit`` characters, else ``None``."""
-    text = _compact(value, limit)
+def render_line(value: Any, limit: int, size: int | None = None) -> str | None:
+    """Return a value as one printable line of JSON if it has at most ``limit`` characters, else ``None``.
+
+    ``size`` are the bytes of its JSON or of a value around it, if they are known.
+    """
+    text = _compact(value, limit, size)
     # A lone surrogate makes the encoder escape the whole text; other forms are more readable.
     return text if text is not None and text.isprintable() and "\\ud" not in text else None
 
@@ -176,12 +179,19 @@ class Sample(NamedTuple):
 
 
 def sample(
-    value: Any, available: int, *, open_arrays: bool = True, form: int = 0, in_short: bool = False
+    value: Any,
+    available: int,
+    *,
+    open_arrays: bool = True,
+    form: int = 0,
+    in_short: bool = False,
+    size: int | None = None,
 ) -> Sample | None:
     """Write a value in at most ``available`` characters, in the fullest form that has all keys, or ``None``.
 
     ``open_arrays``: arrays inside show their first items; ``form``: the fullest of ``FORMS`` to try, if it is known
-    from a similar value; ``in_short``: a value that does not fit whole takes one of the last forms.
+    from a similar value; ``in_short``: a value that does not fit whole takes one of the last forms; ``size``: see
+    ``render_line``.
 
     Raises:
         NoJsonForm: A shown part is not a JSON value.
@@ -189,7 +199,7 @@ def sample(
     total = len(value) if isinstance(value, (dict, list, tuple)) else 0
     if total and open_arrays and form == 0:
         # Nothing is cut in a short member, so no form has to be chosen.
-        line = render_line(value, min(available, SHORT))
+        line = render_line(value, min(available, SHORT), size)
         if line is not None:
             return Sample(line, total, Cuts(), 0)
     form = max(form, IN_SHORT) if in_short else form

@@ -115,11 +115,10 @@ def _describe_values(values: Sequence[Any], level: float, pending: Pending) -> S
     kinds = set(map(kind_of, types))
     if "number" in kinds:
         # the JSON form of non-finite numbers is null
-        floats = [value for value in values if isinstance(value, float)]
-        finite = sum(map(isfinite, floats))
-        if finite < len(floats):
+        finite = {isfinite(value) for value in values if isinstance(value, float)}
+        if False in finite:
             kinds.add("null")
-        if not finite:
+        if True not in finite:
             kinds.discard("number")
     shape = Shape(len(values), [kind for kind in _ORDER if kind in kinds])
     is_mixed = len(kinds) > 1
@@ -149,7 +148,7 @@ def _instances(values: Sequence[Any], kind: type | tuple[type, ...], *, is_mixed
 
 
 def _span_of(containers: Sequence[Sized]) -> Span:
-    sizes = list(map(len, containers))
+    sizes = set(map(len, containers))
     return Span(min(sizes), max(sizes))
 
 
@@ -166,7 +165,7 @@ def _open_arrays(arrays: Arrays, found: Sequence[Sequence[Any]], level: float, p
 
 
 def _open_objects(objects: Objects, records: Sequence[dict[Any, Any]], level: float, pending: Pending) -> int:
-    columns = _columns(records)
+    columns = _columns(records, objects.keys)
     for name in columns:
         if not isinstance(name, str):
             raise NoJsonForm(type(name))
@@ -182,16 +181,13 @@ def _open_objects(objects: Objects, records: Sequence[dict[Any, Any]], level: fl
     return sum(map(len, columns.values()))
 
 
-def _columns(records: Sequence[dict[Any, Any]]) -> Mapping[Any, Sequence[Any]]:
-    first = records[0]
-    if len(first) <= MOST_FIELDS:
-        names = list(first)
-        if all(map(names.__eq__, map(list, records))):
-            return dict(zip(names, zip(*map(dict.values, records), strict=True), strict=True))
-    elif len(first) <= ALWAYS_A_MAP and all(record.keys() == first.keys() for record in records):
-        # Of many fields, non-empty ones are more informative than the first ones.
-        known = sorted(first.items(), key=lambda entry: entry[1] is None)[:MOST_FIELDS]
-        return {name: [record[name] for record in records] for name, _ in known}
+def _columns(records: Sequence[dict[Any, Any]], keys: Span) -> Mapping[Any, Sequence[Any]]:
+    if keys.least == keys.most <= ALWAYS_A_MAP and len(set().union(*records)) == keys.most:
+        names = list(first := records[0])
+        if keys.most > MOST_FIELDS:
+            # Of many fields, non-empty ones are more informative than the first ones.
+            names = sorted(names, key=lambda name: first[name] is None)[:MOST_FIELDS]
+        return {name: [record[name] for record in records] for name in names}
     columns: dict[Any, list[Any]] = {}
     for record in records:
         for name, value in islice(record.items(), MOST_FIELDS):

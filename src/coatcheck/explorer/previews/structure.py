@@ -77,7 +77,8 @@ def render_structure(value: Any, subject: Subject, limit: int, *, text_format: s
     if columns is not None and main is not None:
         budget.put("shape", one_line(f"Each of {main.place} has the columns {columns}", COLUMNS))
     base = Path() if target is None else target.path
-    shown = _samples(value, main, base, min(subject.light(part, SAMPLE_TOKENS), budget.remaining - reserve))
+    available = min(subject.light(part, SAMPLE_TOKENS), budget.remaining - reserve)
+    shown = _samples(value, main, base, available, subject.characters)
     if shown.lines and budget.put("samples", "\n".join(shown.lines)):
         budget.put_first("left_out", _omission_note(value, main, shown))
     for step in steps[1:]:
@@ -94,7 +95,7 @@ def _put_shape(budget: PreviewBudget, value: Any, shape: Shape, available: int) 
         budget.put("shape", f"{heading}\n{text}" if "\n" in text else f"{heading} {text}")
 
 
-def _samples(value: Any, main: Main | None, base: Path, available: int) -> Shown:
+def _samples(value: Any, main: Main | None, base: Path, available: int, size: int) -> Shown:
     """Write the top level of an object, then first and last member of the main part; ``base`` is the path to it."""
     shown = Shown([], 0, 0, Cuts())
     for line in _texts_beside(value, base):
@@ -118,7 +119,7 @@ def _samples(value: Any, main: Main | None, base: Path, available: int) -> Shown
             shown.keys = found.members
             shown.cuts.add(found.cuts)
     if main is not None:
-        _member_samples(main, base.join(main.place.steps), available, shown)
+        _member_samples(main, base.join(main.place.steps), available, shown, size)
     return shown
 
 
@@ -136,7 +137,7 @@ def _only_holds(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(member, (dict, list, tuple)) for member in value.values())
 
 
-def _member_samples(main: Main, place: Path, available: int, shown: Shown) -> None:
+def _member_samples(main: Main, place: Path, available: int, shown: Shown, size: int) -> None:
     members = _members(main)
     each = available // max(len(members), 1)
     form = 0
@@ -145,9 +146,9 @@ def _member_samples(main: Main, place: Path, available: int, shown: Shown) -> No
         label = label_of(place.child(step))
         is_last = bool(shown.members) and isinstance(member, dict)
         if is_last:
-            found = sample(member, min(each - len(label) - 3, LAST), in_short=True)
+            found = sample(member, min(each - len(label) - 3, LAST), in_short=True, size=size)
         else:
-            found = sample(member, each - len(label) - 3, form=form)
+            found = sample(member, each - len(label) - 3, form=form, size=size)
         if found is not None and len(members) > 1 and isinstance(member, dict) and found.members < len(member):
             # Two members with more of their keys are more informative than three.
             members = members[1:]
@@ -196,15 +197,15 @@ def _omission_note(value: Any, main: Main | None, shown: Shown) -> list[str]:
         parts.append(f"{total - shown.members:,} of {counted(total, main.noun)}{where}")
     if (main is None or main.place) and isinstance(value, dict) and shown.keys < len(value) and not _only_holds(value):
         parts.append(f"{len(value) - shown.keys:,} of {counted(len(value), 'top-level key')}")
-    rest = [
-        f"the rest of {counted(cuts.texts, 'long text')}" if cuts.texts else "",
-        f"the rest of {counted(cuts.folded, 'folded part')}" if cuts.folded else "",
-        f"{counted(cuts.keys, 'key')} in the samples" if cuts.keys else "",
-        f"{counted(cuts.items, 'item')} in the samples" if cuts.items else "",
-    ]
-    # Cuts inside the samples are marked where they are, so they are counted only if nothing else is left out.
-    everything = parts or [*filter(None, rest)]
-    return [f"Left out: {', '.join(everything)}."] if everything else ["Nothing is left out."]
+    if not parts:  # cuts inside the samples are marked where they are, so they are counted only then
+        counts = (
+            (cuts.texts, "the rest of {}", "long text"),
+            (cuts.folded, "the rest of {}", "folded part"),
+            (cuts.keys, "{} in the samples", "key"),
+            (cuts.items, "{} in the samples", "item"),
+        )
+        parts = [form.format(counted(count, noun)) for count, form, noun in counts if count]
+    return [f"Left out: {', '.join(parts)}."] if parts else ["Nothing is left out."]
 
 
 def render_small(value: Any, reference: str, limit: int, size: int | None = None) -> str | None:
