@@ -249,9 +249,9 @@ class InMemoryBackend(Backend):
         self._deadlines.discard(key)
 
     def _sweep(self, now: float) -> None:
-        for _ in range(SWEEP_BATCH):
-            if not self._expire_next(now):
-                return
+        left = SWEEP_BATCH
+        while left and self._expire_next(now):
+            left -= 1
 
     def _expire_next(self, now: float) -> bool:
         """Remove the next expired entry, by deadline or idle time; return whether there was one."""

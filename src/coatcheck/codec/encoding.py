@@ -49,11 +49,11 @@ class Encoded:
     ) -> None:
         self.kind: Kind = kind
         self.content = payload
-        self.size = len(payload) if isinstance(payload, bytes) else payload.size
         self.type: JsonType = type
         self.length = length
         self.careful = careful
-        self._payload = payload if isinstance(payload, bytes) else None
+        self._payload: bytes | None
+        self._payload, self.size = (payload, len(payload)) if isinstance(payload, bytes) else (None, payload.size)
 
     @property
     def payload(self) -> bytes:

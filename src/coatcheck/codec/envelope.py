@@ -6,6 +6,7 @@ The metadata can be read from the first bytes, so that listings need no payload.
 import re
 from contextlib import suppress
 from io import BytesIO
+from operator import itemgetter
 from typing import Any, Literal, NamedTuple, get_args
 
 import orjson
@@ -69,11 +70,12 @@ class Metadata(NamedTuple):
     @classmethod
     def from_dict(cls, facts: dict[str, Any]) -> "Metadata":
         """Parse the result of ``to_dict``; unknown fields of later versions are ignored."""
-        return cls._make(map(facts.get, _FIELDS, _DEFAULTS))
+        return cls._make(_values(_DEFAULTS | facts))
 
 
-_FIELDS = Metadata._fields
-_DEFAULTS = tuple(map(Metadata._field_defaults.get, _FIELDS))
+_DEFAULTS: dict[str, Any] = dict.fromkeys(Metadata._fields) | Metadata._field_defaults
+_values = itemgetter(*Metadata._fields)
+_NOT_METADATA = "These bytes were not stored by coatcheck: their first line is not metadata."
 _KINDS, _TYPES = get_args(Kind), get_args(JsonType)
 _NUMBERS = (int, float)
 _VERSIONS = (FORMAT_VERSION, COMPRESSED_VERSION, CODED_VERSION)
@@ -161,7 +163,18 @@ def unpack(stored: bytes) -> tuple[Metadata, memoryview]:
     end = stored.find(b"\n", 0, HEAD_BYTES)
     if end < 0:
         raise ObjectUnreadable("These bytes were not stored by coatcheck: no line of metadata at their start.")
-    return _metadata(stored[:end]), memoryview(stored)[end + 1 :]
+    try:
+        metadata = Metadata.from_dict(orjson.loads(stored[:end]))
+    except (orjson.JSONDecodeError, TypeError) as error:
+        raise ObjectUnreadable(_NOT_METADATA) from error
+    if _is_sound(metadata):
+        return metadata, memoryview(stored)[end + 1 :]
+    if metadata.version not in _VERSIONS:
+        raise ObjectUnreadable(
+            f"This object was stored in format {metadata.version}; "
+            f"this version of coatcheck reads {FORMAT_VERSION} to {CODED_VERSION}."
+        )
+    raise ObjectUnreadable(_NOT_METADATA)
 
 
 def unpack_metadata(head: bytes) -> Metadata:
@@ -171,21 +184,6 @@ def unpack_metadata(head: bytes) -> Metadata:
         ObjectUnreadable: The bytes are not of this format.
     """
     return unpack(head)[0]
-
-
-def _metadata(line: bytes) -> Metadata:
-    try:
-        metadata = Metadata.from_dict(orjson.loads(line))
-    except (orjson.JSONDecodeError, AttributeError) as error:
-        raise ObjectUnreadable("These bytes were not stored by coatcheck: their first line is not metadata.") from error
-    if _is_sound(metadata):
-        return metadata
-    if metadata.version not in _VERSIONS:
-        raise ObjectUnreadable(
-            f"This object was stored in format {metadata.version}; "
-            f"this version of coatcheck reads {FORMAT_VERSION} to {CODED_VERSION}."
-        )
-    raise ObjectUnreadable("These bytes were not stored by coatcheck: their first line is not metadata.")
 
 
 def _is_sound(metadata: Metadata) -> bool:
