@@ -126,13 +126,11 @@ _ANCHOR = re.compile(
 _TAG = re.compile(r"<[^<>]{0,500}>")
 _DIFF = re.compile(r"^diff --git a/(?P<name>[^\n]{1,300}?) b/[^\n]{1,300}$", re.MULTILINE)
 _COMMIT = re.compile(
-    r"^(?:commit |Commit: '?)(?P<id>[0-9a-f]{7})[0-9a-f]{0,33}\b[^\n]{0,200}\n"
-    r"(?:(?!commit |Commit: )[^\n]{0,300}\n){0,8}?(?:Message: '?| {4})(?P<message>[^\n]{1,200})",
-    re.MULTILINE,
+    r"\n(?:commit |Commit: '?)(?P<id>[0-9a-f]{7})[0-9a-f]{0,33}\b[^\n]{0,200}\n"
+    r"(?:(?!commit |Commit: )[^\n]{0,300}\n){0,8}?(?:Message: '?| {4})(?P<message>[^\n]{1,200})"
 )
 _CHANGED = re.compile(
-    r"^ (?P<files>\d{1,6}) files? changed(?:, (?P<more>\d{1,9}) insertions?\(\+\))?(?:, (?P<less>\d{1,9}) deletions?)?",
-    re.MULTILINE,
+    r"\n (?P<files>\d{1,6}) files? changed(?:, (?P<more>\d{1,9}) insertions?\(\+\))?(?:, (?P<less>\d{1,9}) deletions?)?"
 )
 _NODE = re.compile(
     r"^(?P<indent> {0,80})(?P<name>(?:- |uid=\w{1,20} )(?P<role>[a-z]{2,20})(?: \"[^\n\"]{0,200}\")?[^\n]{0,100})",
@@ -182,6 +180,7 @@ def _diff(text: str) -> Parts:
 
 def _git_log(text: str) -> Parts:
     """Return the commits, each with its files and lines where the log has them (``--stat``)."""
+    text = f"\n{text}"  # a line break is found more quickly than the beginning of a line
     commits = list(_COMMIT.finditer(text))
     ends = [*(found.start() for found in commits[1:]), len(text)]
     for found, end in zip(commits, ends, strict=False):

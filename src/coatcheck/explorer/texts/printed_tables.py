@@ -8,7 +8,7 @@ are given under their titles, or as one list if all have the same columns.
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import Any
 
 from coatcheck.explorer.texts.csv_tables import LONGEST_NAME, MOST_COLUMNS, typed, unique_names
@@ -158,14 +158,13 @@ def _fewest(part: Sequence[str], table: Table) -> int:
 def _parts(lines: Sequence[str]) -> Iterator[tuple[int, int]]:
     """Yield the ranges of lines between blank lines, split at the title of another table."""
     begin, is_table = 0, False
-    named = [*map(_may_name_columns, lines), False]
-    for place, line in enumerate(lines):
+    for place, (line, following) in enumerate(zip_longest(lines, lines[1:], fillvalue="")):
         is_blank = not line or line.isspace()
-        if is_blank or (is_table and named[place + 1] and _GAP.search(line.strip()) is None):
+        if is_blank or (is_table and _may_name_columns(following) and _GAP.search(line.strip()) is None):
             if place > begin:
                 yield begin, place
             begin, is_table = place + is_blank, False
-        is_table = is_table or named[place]
+        is_table = is_table or _may_name_columns(line)
     if begin < len(lines):
         yield begin, len(lines)
 

@@ -18,7 +18,7 @@ _UNDERLINED = re.compile(
     re.MULTILINE,
 )
 _RULES = tuple(f"\n{sign * 3}" for sign in '=-~^*"')
-_HEADING = re.compile(r"^(?P<name>[^\s\-+|*>}\])#][^\n]{0,200})", re.MULTILINE)
+_HEADING = re.compile(r"\n(?P<name>[^\s\-+|*>}\])#][^\n]{0,200})")
 _CLOSERS = frozenset("})];")
 _ASCIIDOC = re.compile(r"^(?P<marks>={1,6}) (?P<name>\w[^\n]{0,200})", re.MULTILINE)
 _LATEX = re.compile(
@@ -35,7 +35,7 @@ _BRANCH = re.compile(r"(?P<indent>[│|\s]{0,160})(?:[├└]─{1,2}|[|`+\\]-{1
 _SEPARATOR = re.compile(r"[/\\]")
 MOST_DEPTH = 12
 FEWEST_FILES = 12
-_OPTION = re.compile(r"^(?P<indent>[ \t]{2,8})(?P<name>-{1,2}[A-Za-z?][^\n]{0,100})", re.MULTILINE)
+_OPTION = re.compile(r"\n(?P<indent>[ \t]{2,8})(?P<name>-{1,2}[A-Za-z?][^\n]{0,100})")
 
 
 def has_underlined_headings(start: str) -> bool:
@@ -80,6 +80,7 @@ def has_indented_sections(start: str) -> bool:
 
 def indented_parts(text: str) -> Parts:
     """Return the lines that are not indented, and below them options of a command."""
+    text = f"\n{text}"  # a line break is found more quickly than the beginning of a line
     options = _OPTION.finditer(text)
     option = next(options, None)
     for found in _HEADING.finditer(text):
