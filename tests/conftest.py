@@ -28,7 +28,19 @@ MOST_WORKERS = 8
 LONGEST_FIRST = (
     "real_servers/test_servers.py",  # installs packages that other files need too, so they must not run at the same time
     *("wrap/", "security/", "real_servers/", "degradation/", "deepset/", "sandbox/", "replicas/", "backends/", "load/"),
-    *("server/", "cli/", "codec/", "examples/", "oauth/", "demo/", "installer/", "tools/"),
+    *(
+        "server/",
+        "cli/",
+        "texts/",
+        "codec/",
+        "examples/",
+        "oauth/",
+        "demo/",
+        "previews/",
+        "installer/",
+        "monitoring/",
+        "container/",
+    ),
 )
 """Folders and files of long tests, which start first, so that all workers finish at about the same time."""
 

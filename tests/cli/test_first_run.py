@@ -62,5 +62,5 @@ def test_on_a_terminal_a_server_says_that_it_waits_and_one_interrupt_ends_it(arg
 
 
 def test_a_client_that_starts_a_server_gets_no_message():
-    ended = subprocess.run([*COATCHECK, "serve"], input="", capture_output=True, text=True, timeout=60)
+    ended = subprocess.run([preloaded_python.COATCHECK, "serve"], input="", capture_output=True, text=True, timeout=60)
     assert "waiting" not in ended.stderr
