@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
@@ -58,8 +57,6 @@ class _Resources(AsyncExitStack):
     shutdown_timeout = SHUTDOWN_TIMEOUT
 
     def interceptor(self, flags: SettingsFlags, *, resource_links: bool) -> "Interceptor":
-        if flags.container is None:
-            _load_our_container()
         from coatcheck.cli.common_options import make_container
         from coatcheck.wiring.running import find_store
 
@@ -74,18 +71,3 @@ class _Resources(AsyncExitStack):
         interceptor: Interceptor = container.proxy_interceptor(resource_links=resource_links)
         freeze_loaded_objects()
         return interceptor
-
-
-def _load_our_container() -> None:
-    """Load the container without FastAPI, which ``dependency_injector`` imports if it is installed.
-
-    It takes a quarter of the start, for an ``@inject`` that coatcheck does not use.
-    """
-    hide = "fastapi" not in sys.modules
-    if hide:
-        sys.modules["fastapi"] = None  # type: ignore[assignment]  # makes its import fail
-    try:
-        import coatcheck.containers  # noqa: F401
-    finally:
-        if hide:
-            del sys.modules["fastapi"]
