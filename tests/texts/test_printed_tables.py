@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coatcheck.explorer.texts import is_for_the_sandbox, open_text
-from tests.waiting import within
+from tests.waiting import computing_within
 
 MARKDOWN = """Found 3 rows:
 
@@ -344,7 +344,7 @@ def test_text_that_does_not_fit_its_columns_stays_a_text(text: str) -> None:
     ids=range(9),
 )
 def test_hostile_tables_do_not_fail_or_hang(text: str) -> None:
-    with within(2.0):
+    with computing_within(2.0):
         open_text(text, in_sandbox=True)
         is_for_the_sandbox(text)
 
