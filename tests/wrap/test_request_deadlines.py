@@ -1,15 +1,20 @@
 """Request bodies and headers have deadlines and a shared limit, so that a client that stops sending blocks nothing."""
 
 import asyncio
+import itertools
+import json
 import socket
 from contextlib import asynccontextmanager, suppress
 
 import anyio
 import anyio.lowlevel
+import httpx2
 import pytest
 import uvicorn
+from mcp.server import MCPServer
 
-from coatcheck.cli import web_server
+from coatcheck.cli import serve_runner, web_server
+from coatcheck.cli.listen_options import Listening
 from coatcheck.proxy.front import asgi_middleware
 from coatcheck.proxy.front.asgi_middleware import BufferedBodies
 
@@ -64,8 +69,7 @@ async def test_a_body_that_never_ends_is_refused_and_freed(monkeypatch):
         assert (await served(bodies, [b"{", b"}"], ends=True))[1]["body"] == b"{}"
 
 
-async def test_long_bodies_share_a_limit_that_admits_small_ones(monkeypatch):
-    monkeypatch.setattr(asgi_middleware, "MAX_BUFFERED_BYTES", 3 * MEBIBYTE)
+async def test_long_bodies_share_a_limit_that_admits_small_ones():
     called, may_answer, sizes = asyncio.Event(), asyncio.Event(), []
 
     async def answers_later(_scope, receive, send):
@@ -75,7 +79,7 @@ async def test_long_bodies_share_a_limit_that_admits_small_ones(monkeypatch):
             await may_answer.wait()
         await send({"type": "http.response.start", "status": 200, "headers": []})
 
-    bodies, part = BufferedBodies(answers_later), b"x" * MEBIBYTE
+    bodies, part = BufferedBodies(answers_later, max_buffered=3 * MEBIBYTE), b"x" * MEBIBYTE
     with anyio.fail_after(60):
         stalled = asyncio.ensure_future(served(bodies, [part] * 2, ends=False))
         processed = asyncio.ensure_future(served(bodies, [part] * 2, ends=True))
@@ -93,14 +97,13 @@ async def test_long_bodies_share_a_limit_that_admits_small_ones(monkeypatch):
 
 
 async def test_a_long_body_that_waits_for_others_too_long_is_refused(monkeypatch):
-    monkeypatch.setattr(asgi_middleware, "MAX_BUFFERED_BYTES", MEBIBYTE)
     called, part = asyncio.Event(), b"x" * MEBIBYTE
 
     async def never_answers(_scope, _receive, _send):
         called.set()
         await asyncio.get_running_loop().create_future()
 
-    bodies = BufferedBodies(never_answers)
+    bodies = BufferedBodies(never_answers, max_buffered=MEBIBYTE)
     with anyio.fail_after(60):
         processed = asyncio.ensure_future(served(bodies, [part] * 2, ends=True))
         await called.wait()
@@ -109,6 +112,63 @@ async def test_a_long_body_that_waits_for_others_too_long_is_refused(monkeypatch
         assert refused[0]["status"] == 503
         assert b"try again later" in refused[1]["body"]
         processed.cancel()
+
+
+@pytest.mark.parametrize("stateless", [False, True])
+async def test_long_bodies_of_serve_share_a_limit_that_admits_small_ones(monkeypatch, stateless):
+    monkeypatch.setattr(serve_runner, "MAX_PROCESSED_BYTES", MEBIBYTE)
+    called, may_answer, sizes, ids = asyncio.Event(), asyncio.Event(), [], itertools.count()
+    server = MCPServer("test")
+
+    @server.tool()
+    async def answers_later(text: str) -> int:
+        sizes.append(len(text))
+        if len(text) > MEBIBYTE:
+            called.set()
+            await may_answer.wait()
+        return len(text)
+
+    _, application = serve_runner.http_application(
+        server, Listening("streamable-http", "127.0.0.1", 8000, stateless=stateless)
+    )
+    headers = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
+    with anyio.fail_after(60):
+        async with (
+            server.session_manager.run(),
+            httpx2.AsyncClient(
+                transport=httpx2.ASGITransport(app=application), base_url="http://localhost:8000", headers=headers
+            ) as http,
+        ):
+
+            async def ask(method: str, **params: object) -> httpx2.Response:
+                body = json.dumps({"jsonrpc": "2.0", "id": next(ids), "method": method, "params": params}).encode()
+
+                async def parts():
+                    for start in range(0, len(body), MEBIBYTE):
+                        yield body[start : start + MEBIBYTE]
+
+                return await http.post("/mcp", content=parts(), timeout=60)
+
+            client = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+            opened = await ask("initialize", **client)
+            http.headers |= {name: opened.headers[name] for name in opened.headers if name == "mcp-session-id"}
+
+            async def call(size: int) -> httpx2.Response:
+                return await ask("tools/call", name="answers_later", arguments={"text": "x" * size})
+
+            processed = asyncio.ensure_future(call(2 * MEBIBYTE))
+            await called.wait()
+            waiting = asyncio.ensure_future(call(3 * MEBIBYTE))
+            assert "50" in (await call(50)).text
+            for _ in range(20):
+                await anyio.lowlevel.checkpoint()
+            assert sizes == [2 * MEBIBYTE, 50]
+            may_answer.set()
+            assert str(2 * MEBIBYTE) in (await processed).text
+            assert str(3 * MEBIBYTE) in (await waiting).text
+            refused = await call(4 * MEBIBYTE)
+            assert refused.status_code == 413
+            assert "larger than 4 MiB" in refused.json()["error"]["message"]
 
 
 async def test_a_connection_that_sends_no_request_is_closed(monkeypatch):

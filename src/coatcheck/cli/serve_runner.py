@@ -9,11 +9,12 @@ from typing import Any
 
 import anyio
 from mcp.server import MCPServer
-from mcp.server.transport_security import TransportSecuritySettings
+from mcp.server.transport_security import DEFAULT_MAX_REQUEST_BODY_SIZE, TransportSecuritySettings
 from starlette.types import ASGIApp
 
 from coatcheck import __version__
 from coatcheck.calls.instructions import instructions_for
+from coatcheck.calls.long_messages import MAX_PROCESSED_BYTES
 from coatcheck.cli.common_options import SettingsFlags, make_container, make_settings
 from coatcheck.cli.listen_options import Listening, is_loopback
 from coatcheck.cli.printing import print_table
@@ -23,7 +24,7 @@ from coatcheck.codec.chunked.gc_tuning import freeze_loaded_objects
 from coatcheck.containers import Container
 from coatcheck.errors import CoatcheckError
 from coatcheck.mcp_server.authentication import Authentication
-from coatcheck.proxy.front.asgi_middleware import DrainingApplication, PostOnly
+from coatcheck.proxy.front.asgi_middleware import BufferedBodies, DrainingApplication, PostOnly
 from coatcheck.proxy.front.repaired_requests import repaired_stdin
 from coatcheck.proxy.front.standard_streams import require_stdio, signals
 from coatcheck.tools.registration import choose_tools
@@ -138,19 +139,27 @@ async def _serve_http(
     server: MCPServer[Any], container: Container, listening: Listening, *, verbose: bool
 ) -> int | None:
     """Serve until a signal; return the signal."""
-    # Any Host header: the address was exposed on purpose, under names that only its operator knows.
-    security = None if is_loopback(listening.host) else TransportSecuritySettings(enable_dns_rebinding_protection=False)
-    application: ASGIApp
     async with running(container):
-        if listening.transport == "sse":
-            path, application = "/sse", server.sse_app(host=listening.host, transport_security=security)
-        else:
-            path = "/mcp"
-            application = server.streamable_http_app(
-                host=listening.host, transport_security=security, stateless_http=listening.stateless
-            )
-        if listening.stateless:
-            application = PostOnly(application, path)
+        path, application = http_application(server, listening)
         draining = DrainingApplication(application)
         server.middleware.insert(0, draining.watch)
         return await run_web_server(draining, path, listening, container, lifespan=True, verbose=verbose)
+
+
+def http_application(server: MCPServer[Any], listening: Listening) -> tuple[str, ASGIApp]:
+    """Return a server as a web application, and its path."""
+    # Any Host header: the address was exposed on purpose, under names that only its operator knows.
+    security = None if is_loopback(listening.host) else TransportSecuritySettings(enable_dns_rebinding_protection=False)
+    if listening.transport == "sse":
+        return "/sse", _with_buffered_bodies(server.sse_app(host=listening.host, transport_security=security))
+    application = server.streamable_http_app(
+        host=listening.host, transport_security=security, stateless_http=listening.stateless
+    )
+    manager: Any = server.session_manager  # gets only requests whose token is valid
+    manager.asgi_app = _with_buffered_bodies(manager.asgi_app)
+    return "/mcp", PostOnly(application, "/mcp") if listening.stateless else application
+
+
+def _with_buffered_bodies(application: ASGIApp) -> ASGIApp:
+    # The SDK decodes each body as soon as it is complete.
+    return BufferedBodies(application, DEFAULT_MAX_REQUEST_BODY_SIZE, MAX_PROCESSED_BYTES)

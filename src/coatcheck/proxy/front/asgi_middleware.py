@@ -15,7 +15,7 @@ from coatcheck.calls.long_messages import LongMessages, Reading
 from coatcheck.proxy.jsonrpc import error_response, well_formed_request
 
 MAX_BODY_BYTES = 64 << 20
-"""Maximum bytes of a request body."""
+"""Maximum bytes of a request body, unless the application accepts less."""
 
 BODY_TIMEOUT = 120.0
 """Seconds within which a request body must be complete."""
@@ -35,8 +35,8 @@ DRAIN_SECONDS = 10.0
 """Seconds for which the rest of an oversized body is read and dropped, because a sending client reads no response."""
 
 _TOO_LARGE = (
-    f"The request is larger than {MAX_BODY_BYTES >> 20} MiB, the largest body accepted. Store the large value with "
-    "object_store_put in parts, or let the server fetch it itself."
+    "The request is larger than {} MiB, the largest body accepted. Store the large value with object_store_put in "
+    "parts, or let the server fetch it itself."
 )
 
 _TOO_SLOW = f"The body did not arrive in time: {IDLE_BODY_TIMEOUT:g} s between two parts, {BODY_TIMEOUT:g} s in all."
@@ -69,15 +69,26 @@ class BufferedBodies:
     """Reads the whole body of each request before the application gets it, in one event.
 
     Refuses an oversized body; drops the request of a client that disconnects.
+
+    Args:
+        application: Answers the requests.
+        max_body: Maximum bytes of one body.
+        max_buffered: See ``MAX_BUFFERED_BYTES``.
     """
 
-    def __init__(self, application: ASGIApp) -> None:
+    def __init__(
+        self, application: ASGIApp, max_body: int = MAX_BODY_BYTES, max_buffered: int = MAX_BUFFERED_BYTES
+    ) -> None:
         self._application = application
-        self._bodies = LongMessages(most_held=MAX_BUFFERED_BYTES)
+        self._max_body = max_body
+        self._bodies = LongMessages(most_held=max_buffered)
         self._gate = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        if scope["type"] != "http":
+            await self._application(scope, receive, send)
+            return
         may_continue = asyncio.Event()
         reading = Reading(self._bodies, may_continue.set)
         try:
@@ -92,7 +103,7 @@ class BufferedBodies:
         try:
             body: bytes | None = await self._read(declared, receive, reading, may_continue)
         except _TooLargeError:
-            await _refuse(413, _TOO_LARGE)(scope, receive, send)
+            await _refuse(413, _TOO_LARGE.format(self._max_body >> 20))(scope, receive, send)
             return
         except _DisconnectedError:
             return
@@ -114,12 +125,12 @@ class BufferedBodies:
         await self._application(scope, replay, send)
 
     async def _read(self, declared: str, receive: Receive, reading: Reading, may_continue: asyncio.Event) -> bytes:
-        size = int(declared) if declared.isdecimal() and int(declared) > MAX_BODY_BYTES else 0
+        size = int(declared) if declared.isdecimal() and int(declared) > self._max_body else 0
         body, more = BytesIO(), True  # Returns its value without a copy.
         is_paused = False
         try:
             async with asyncio.timeout(BODY_TIMEOUT):
-                while more and size <= MAX_BODY_BYTES:
+                while more and size <= self._max_body:
                     if size > SHORT_BODY_BYTES:
                         async with self._gate:
                             await asyncio.sleep(0)  # so that small requests come between
@@ -136,7 +147,7 @@ class BufferedBodies:
             if is_paused:
                 raise _BuffersFullError from None
             raise
-        if size > MAX_BODY_BYTES:
+        if size > self._max_body:
             body.close()
             if more:
                 await _drain(receive)
