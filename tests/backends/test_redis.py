@@ -14,6 +14,8 @@ import redis
 from anyio.lowlevel import checkpoint
 
 from coatcheck.backends import RedisBackend, RedisUnavailable
+from coatcheck.errors import ObjectUnreadable
+from coatcheck.object_store import ObjectStore
 from tests.backends.backend_errors import refusals
 from tests.redis_servers import redis_server as start_redis
 from tests.waiting import wait_until
@@ -231,11 +233,20 @@ def test_a_user_without_the_rights_gets_an_error(own_redis):
     backend.close()
 
 
-def test_a_key_of_another_type_is_reported_with_the_server_s_message(backend, raw_client):
-    raw_client.rpush("coatcheck:a", "item")
-    with pytest.raises(RedisUnavailable, match="WRONGTYPE") as refused:
-        backend.get("a")
-    assert refused.value.kind == "failed"
+@pytest.mark.parametrize("command", [("RPUSH", "item"), ("HSET", "field", "value"), ("SADD", "item")])
+def test_keys_of_other_types_and_names_by_another_program_are_unreadable_and_cost_no_other_object(
+    backend, raw_client, command
+):
+    store = ObjectStore(backend)
+    object_id, other = store.put("kept"), "obj_other"
+    raw_client.execute_command(command[0], f"coatcheck:{other}", *command[1:])
+    raw_client.set(b"coatcheck:obj_\xff", b"value")
+    for listed in (store.list, lambda: asyncio.run(store.alist())):
+        assert [each.object_id for each in listed()] == [object_id]
+    for fetch in (store.fetch, lambda each: asyncio.run(store.afetch(each))):
+        with pytest.raises(ObjectUnreadable):
+            fetch(other)
+    assert store.delete(other)
 
 
 def test_it_recovers_when_the_server_is_back(own_redis):

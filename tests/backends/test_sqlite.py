@@ -330,6 +330,41 @@ def test_a_value_with_a_flipped_bit_is_not_returned(make, path):
     assert len(damaged_files(path)) == 1
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        *(
+            f"UPDATE objects SET {column} = {value}"
+            for column in ("size", "used")
+            for value in ("'x'", "x'00'", "1e999")
+        ),
+        *(f"UPDATE pieces SET data = {value}" for value in ("'x'", "5", "1.5", "x''")),
+        *(f"INSERT OR REPLACE INTO namespaces VALUES (x'00', {sums})" for sums in ("1, 1e999", "1e999, 1")),
+        "UPDATE objects SET key = CAST(key || x'ff' AS BLOB)",
+        "UPDATE OR REPLACE objects SET key = CAST(key AS TEXT)",
+    ],
+)
+def test_values_of_other_types_by_another_program_raise_only_errors_of_the_store(make, path, change):
+    backend = make(max_namespace_objects=9, max_namespace_bytes=900, max_bytes=900, max_idle=60)
+    backend.set("n:a", b"value", None)
+    for operation in (
+        lambda: backend.get("n:a"),
+        lambda: backend.head("n:a", 2),
+        lambda: backend.touch("n:a"),
+        lambda: list(backend.scan("n:")),
+        backend.statistics,
+        backend.ping,
+        lambda: backend.set("n:b", b"1", None),
+        lambda: backend.delete("n:a"),
+    ):
+        with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute(change)
+        with contextlib.suppress(SQLiteUnavailable):
+            operation()
+        backend.set("n:a", b"value", None)
+        assert backend.get("n:a") == b"value"
+
+
 def test_a_process_with_the_damaged_file_open_switches_to_the_new_one(make, path):
     one, other = make(), make()
     for number in range(50):

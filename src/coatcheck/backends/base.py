@@ -13,7 +13,8 @@ Terms used below:
 """
 
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
@@ -172,6 +173,13 @@ class Backend(ObjectStoreBackend):
 def first_bytes(value: bytes | None, n: int) -> bytes | None:
     """Cut a value to its first ``n`` bytes."""
     return None if value is None else value[: max(n, 0)]
+
+
+def keys_of(names: Iterable[bytes]) -> Iterator[str]:
+    """The keys that a store names; one that is not UTF-8 was stored by another program."""
+    for name in names:
+        with suppress(UnicodeDecodeError):
+            yield name.decode("utf-8", "surrogatepass")
 
 
 def require_backend(candidate: object) -> ObjectStoreBackend:

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import anyio.to_thread
 
-from coatcheck.backends.base import Backend
+from coatcheck.backends.base import Backend, keys_of
 from coatcheck.backends.object_ids import uuid_id
 from coatcheck.backends.redis.cluster import ClusterClients
 from coatcheck.backends.redis.errors import ErrorTranslator
@@ -41,10 +41,9 @@ class _Names:
         self._seen: set[bytes] = set()
 
     def new(self, found: Iterable[Any]) -> Iterator[str]:
-        for name in found:
-            if name not in self._seen:
-                self._seen.add(name)
-                yield name[self._prefix_length :].decode("utf-8", "surrogatepass")
+        names = [name for name in dict.fromkeys(found) if name not in self._seen]
+        self._seen.update(names)
+        return keys_of(name[self._prefix_length :] for name in names)
 
 
 class RedisBackend(Backend):
@@ -227,7 +226,9 @@ class RedisBackend(Backend):
 
     def _first(self, name: bytes, n: int) -> bytes | None:
         # The range of a missing key and that of an empty value are both empty; and 0 to -1 would be everything.
-        found = cast("bytes", self._clients.client().getrange(name, 0, n - 1)) if n > 0 else b""
+        found = b""
+        with _ignoring_other_types():
+            found = cast("bytes", self._clients.client().getrange(name, 0, n - 1)) if n > 0 else b""
         return found if found or self._clients.client().exists(name) else None
 
     def _whole(self, name: bytes) -> bytes | None:
@@ -276,8 +277,22 @@ def _execute(client: Any, *command: Any) -> Awaitable[Any]:
 
 
 async def _afirst(client: Any, name: bytes, n: int) -> bytes | None:
-    found: bytes = await client.execute_command("GETRANGE", name, 0, n - 1) if n > 0 else b""
+    found = b""
+    with _ignoring_other_types():
+        found = await client.execute_command("GETRANGE", name, 0, n - 1) if n > 0 else b""
     return found if found or await client.execute_command("EXISTS", name) else None
+
+
+@contextmanager
+def _ignoring_other_types() -> Iterator[None]:
+    """Treat a list, hash or set that another program stored under our key as an empty value."""
+    from redis.exceptions import ResponseError
+
+    try:
+        yield
+    except ResponseError as error:
+        if not str(error).startswith("WRONGTYPE"):
+            raise
 
 
 def _milliseconds(ttl_seconds: float | None) -> int | None:

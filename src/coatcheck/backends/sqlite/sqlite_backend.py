@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from coatcheck.backends.base import Backend, BackendStatistics
+from coatcheck.backends.base import Backend, BackendStatistics, keys_of
 from coatcheck.backends.object_ids import SHARED_FILE_ID_CHARACTERS, short_id
 from coatcheck.backends.sqlite.database_file import PIECES_BITS, Connections
 from coatcheck.backends.sqlite.disk_space import DiskSpace
@@ -32,8 +32,9 @@ _OVERDUE = "DELETE FROM objects WHERE id IN (SELECT id FROM objects WHERE expire
 _UNUSED = _OVERDUE.replace("expires", "used")
 _OLDEST_OF_ONE = _OLDEST.replace("WHERE id != ?", "WHERE namespace = ? AND id != ?")
 _LIVE = "(expires IS NULL OR expires > ?) AND +used > ?"  # the plus makes SQLite search by key, not by use
+# Another program may have stored values of other types.
 _WHOLE = f"""
-SELECT o.id, o.size, o.checksum, o.used, p.data
+SELECT o.id, CAST(o.size AS INTEGER), o.checksum, CAST(o.used AS REAL), CAST(p.data AS BLOB)
 FROM objects o JOIN pieces p ON p.id BETWEEN o.id << {PIECES_BITS} AND (o.id + 1 << {PIECES_BITS}) - 1
 WHERE o.key = ? AND {_LIVE} ORDER BY p.id
 """  # noqa: S608  (a number and words of ours)
@@ -128,7 +129,7 @@ class SQLiteBackend(Backend):
         query = f"SELECT key FROM objects WHERE key >= ? AND key < ? AND {_LIVE}"  # noqa: S608
         bounds = (low, low + b"\xff", *self._live_bounds())  # no key has this byte, which does not occur in UTF-8
         rows = self._run(lambda connection: connection.execute(query, bounds).fetchall())
-        return (str(row[0], "utf-8", "surrogatepass") for row in rows)
+        return keys_of(row[0] for row in rows)
 
     def ping(self) -> None:
         """Return if the file can be read and written, else raise `SQLiteUnavailable`."""
@@ -137,7 +138,8 @@ class SQLiteBackend(Backend):
 
     def statistics(self) -> BackendStatistics:
         """The current contents of the file, and the objects that this process has dropped."""
-        query = "SELECT coalesce(sum(objects), 0), coalesce(sum(bytes), 0) FROM namespaces"
+        sums = (f"CAST(coalesce(sum({each}), 0) AS INTEGER)" for each in ("objects", "bytes"))
+        query = f"SELECT {', '.join(sums)} FROM namespaces"  # noqa: S608
         objects, size = self._run(lambda connection: connection.execute(query).fetchone())
         return BackendStatistics(objects, size, self._evictions, self._expirations)
 
@@ -237,7 +239,8 @@ class SQLiteBackend(Backend):
     def _exceeds_bounds(self, connection: sqlite3.Connection, namespace: bytes, coming: int | None) -> bool:
         if not (self._max_namespace_objects or self._max_namespace_bytes):
             return False
-        row = connection.execute("SELECT objects, bytes FROM namespaces WHERE name = ?", (namespace,)).fetchone()
+        query = "SELECT CAST(objects AS INTEGER), CAST(bytes AS INTEGER) FROM namespaces WHERE name = ?"
+        row = connection.execute(query, (namespace,)).fetchone()
         objects, size = row or (0, 0)
         if coming is not None:
             objects, size = objects + 1, size + coming
@@ -248,7 +251,7 @@ class SQLiteBackend(Backend):
 
     @staticmethod
     def _total(connection: sqlite3.Connection) -> int:
-        return int(connection.execute("SELECT coalesce(sum(bytes), 0) FROM namespaces").fetchone()[0])
+        return int(connection.execute("SELECT CAST(coalesce(sum(bytes), 0) AS INTEGER) FROM namespaces").fetchone()[0])
 
     def _read(self, connection: sqlite3.Connection, name: bytes) -> bytes | None:
         moment = self._live_bounds()
@@ -272,7 +275,7 @@ class SQLiteBackend(Backend):
 
     def _use(self, connection: sqlite3.Connection, name: bytes) -> None:
         moment = self._live_bounds()
-        query = f"SELECT id, used FROM objects WHERE key = ? AND {_LIVE}"  # noqa: S608
+        query = f"SELECT id, CAST(used AS REAL) FROM objects WHERE key = ? AND {_LIVE}"  # noqa: S608
         found = connection.execute(query, (name, *moment)).fetchone()
         if found is not None:
             number, used = found
@@ -307,7 +310,7 @@ class SQLiteBackend(Backend):
 
     def _begin(self, connection: sqlite3.Connection, name: bytes, n: int) -> bytes | None:
         with _transaction(connection, "DEFERRED"):
-            query = f"SELECT id, size FROM objects WHERE key = ? AND {_LIVE}"  # noqa: S608
+            query = f"SELECT id, CAST(size AS INTEGER) FROM objects WHERE key = ? AND {_LIVE}"  # noqa: S608
             row = connection.execute(query, (name, *self._live_bounds())).fetchone()
             if row is None:
                 return None
