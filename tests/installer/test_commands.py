@@ -1,7 +1,9 @@
+import contextlib
 import fcntl
 import hashlib
 import json
 import os
+import pty
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -53,6 +55,30 @@ def test_a_dry_run_shows_the_difference_and_changes_nothing(client_name, sample,
     assert "was not changed: this was a dry run" in shown
     assert contents(tmp_path) == before
     assert place.path.stat().st_mtime_ns == modified
+
+
+@pytest.mark.parametrize("command", [["install", "cursor", "--dry-run"], ["status"]])
+def test_names_and_urls_in_a_configuration_cannot_control_the_terminal(tmp_path, command):
+    hostile = "a\x1b[2J\x1b]52;c;eA==\x07\r\nb: wrapped\x9b2J\u202e\u2066\U000e0041\x7f"
+    servers = {
+        hostile: {"command": hostile, "args": [hostile], "env": {hostile: hostile}},
+        f"{hostile}url": {"url": f"https://example.com/{hostile}"},
+    }
+    (tmp_path / ".cursor").mkdir()
+    (tmp_path / ".cursor" / "mcp.json").write_text(json.dumps({"mcpServers": servers}, ensure_ascii=False))
+    environment = {**os.environ, "HOME": str(tmp_path), "NO_COLOR": "1"}
+    terminal, end = pty.openpty()
+    process = subprocess.Popen([COATCHECK, *command], stdin=end, stdout=end, stderr=end, env=environment)
+    os.close(end)
+    shown = b""
+    with os.fdopen(terminal, "rb", buffering=0) as screen, contextlib.suppress(OSError):  # the end of a terminal
+        while part := screen.read(60_000):
+            shown += part
+    assert process.wait(60) == 0
+    lines = shown.decode().split("\r\n")
+    assert any("wrapped" in line for line in lines)
+    assert not [line for line in lines if line.startswith("b: wrapped")]
+    assert not [each for line in lines for each in line if not each.isprintable() and each != "\t"]
 
 
 def test_without_an_answer_nothing_is_changed_or_reported_as_done(sample, tmp_path):

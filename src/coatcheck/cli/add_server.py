@@ -16,6 +16,7 @@ from coatcheck.cli.install import (
     wrap_options,
 )
 from coatcheck.cli.logs import announce
+from coatcheck.cli.printing import print_data, print_line
 from coatcheck.errors import SettingsError
 
 app = typer.Typer(rich_markup_mode=None)
@@ -99,8 +100,8 @@ def add(
             words += ["--header", f"{title}: ${variable}"]
     entry = new_entry(known, words, variables)
     if print_only:
-        typer.echo(snippet(known, name, entry), nl=False)
+        print_data(snippet(known, name, entry))
         if link := install_link(known, name, entry):
-            typer.echo(f"\n{link}")
+            print_line(f"\n{link}")
         return
     apply_plan(plan_add(place, name, entry), dry_run=dry_run, yes=yes)

@@ -7,12 +7,11 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 
-import typer
-
 from coatcheck import __version__
 from coatcheck.backends import InMemoryBackend
 from coatcheck.cli.common_options import SettingsFlags, make_container, store_location
 from coatcheck.cli.logs import warnings_as_messages
+from coatcheck.cli.printing import print_line
 from coatcheck.containers import Container
 from coatcheck.errors import CoatcheckError
 from coatcheck.store.object_store import ObjectStore
@@ -26,7 +25,7 @@ from coatcheck.wiring.validation import validate
 def run_doctor(flags: SettingsFlags, *, mermaid: bool) -> int:
     """Print the results of all checks; return 1 if one failed."""
     if mermaid:
-        typer.echo(draw_mermaid(Container() if flags.container is None else make_container(flags)))
+        print_line(draw_mermaid(Container() if flags.container is None else make_container(flags)))
         return 0
     with warnings_as_messages():
         return asyncio.run(_examine(flags))
@@ -37,7 +36,7 @@ _SAMPLE = "a value that is deleted at once"
 
 async def _examine(flags: SettingsFlags) -> int:
     packages = ", ".join(f"{name} {version(name)}" for name in ("mcp", "dependency-injector", "pydantic", "orjson"))
-    typer.echo(f"coatcheck {__version__}, Python {platform.python_version()}, {packages}\n")
+    print_line(f"coatcheck {__version__}, Python {platform.python_version()}, {packages}\n")
     report = Report()
     container: Container | None = None
     with report.line("settings") as line:
@@ -65,7 +64,7 @@ async def _examine(flags: SettingsFlags) -> int:
     finally:
         await stack.aclose()
         forget(container)
-    typer.echo(
+    print_line(
         f"\nProviders: name, kind ← what it is made from (what it looks up at each call)\n\n{draw_text(container)}"
     )
     return 1 if report.failed else 0
@@ -109,6 +108,6 @@ class Report:
             yield details.append
         except CoatcheckError as error:
             self.failed = True
-            typer.echo(f"{name:<10}failed  {error}")
+            print_line(f"{name:<10}failed  {error}")
         else:
-            typer.echo(f"{name:<10}ok  {' '.join(details)}")
+            print_line(f"{name:<10}ok  {' '.join(details)}")

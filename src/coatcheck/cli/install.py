@@ -9,6 +9,7 @@ import typer
 
 from coatcheck.cli.login import print_sign_ins
 from coatcheck.cli.logs import announce
+from coatcheck.cli.printing import print_line
 from coatcheck.errors import CoatcheckError, SettingsError, excerpt
 
 if TYPE_CHECKING:
@@ -217,11 +218,11 @@ def _print_outcomes(plan: "Plan", *, dry_run: bool, yes: bool) -> None:
     for outcome in plan.outcomes:
         changes = outcome.action not in {"unchanged", "left alone"}
         action = f"{tense}{outcome.action}" if changes else outcome.action
-        typer.echo(f"{outcome.label}: {action}{f' ({outcome.reason})' if outcome.reason else ''}")
+        print_line(f"{outcome.label}: {action}{f' ({outcome.reason})' if outcome.reason else ''}")
         if outcome.hidden_tools:
-            typer.echo(f"  note: {outcome.hidden_tools}; --add-tools adds them")
+            print_line(f"  note: {outcome.hidden_tools}; --add-tools adds them")
         if outcome.note:
-            typer.echo(f"  note: {outcome.note}")
+            print_line(f"  note: {outcome.note}")
 
 
 def apply_plan(plan: "Plan", *, dry_run: bool, yes: bool) -> None:
@@ -230,13 +231,13 @@ def apply_plan(plan: "Plan", *, dry_run: bool, yes: bool) -> None:
 
     _print_outcomes(plan, dry_run=dry_run, yes=yes)
     if not plan.changes:
-        typer.echo(f"{plan.file.path}: nothing to change.")
+        print_line(f"{plan.file.path}: nothing to change.")
         if not dry_run:
             carry_out(plan)
         return
-    typer.echo(_difference(plan))
+    print_line(_difference(plan))
     if dry_run:
-        typer.echo(f"{plan.file.path} was not changed: this was a dry run.")
+        print_line(f"{plan.file.path} was not changed: this was a dry run.")
         return
     if not yes:
         if not sys.stdin.isatty():
@@ -246,9 +247,9 @@ def apply_plan(plan: "Plan", *, dry_run: bool, yes: bool) -> None:
             )
         typer.confirm(f"Change {plan.file.path}?", abort=True)
     notes = carry_out(plan)
-    typer.echo(f"{plan.file.path} is changed. Restart {plan.file.client.title} to apply it.")
+    print_line(f"{plan.file.path} is changed. Restart {plan.file.client.title} to apply it.")
     for note in notes:
-        typer.echo(note)
+        print_line(note)
 
 
 def _difference(plan: "Plan") -> str:
@@ -284,7 +285,7 @@ def status(
     for known in [find_client(client)] if client is not None else CLIENTS.values():
         files = [find_config_file(known, file)] if file is not None else config_files_of(known)
         found = [each for each in files if each.path.is_file()]
-        typer.echo(known.title + ("" if found else f": no file {files[0].path}"))
+        print_line(known.title + ("" if found else f": no file {files[0].path}"))
         for each in found:
             works = _print_file(each, check=check) and works
     if client is None:
@@ -298,22 +299,22 @@ def _print_file(file: "ConfigFile", *, check: bool) -> bool:
     from coatcheck.installer import states_of
     from coatcheck.installer.gateway_entry import gateway_file, read_moved
 
-    typer.echo(f"  {file.path}")
+    print_line(f"  {file.path}")
     try:
         states = states_of(file)
     except CoatcheckError as error:
-        typer.echo(f"    {error}")
+        print_line(f"    {error}")
         return False
     if not states:
-        typer.echo("    no servers")
+        print_line("    no servers")
     width = max((len(state.label) for state in states), default=0)
     results = [_print_server(state, width, check=check) for state in states]
     _hint_at_stores(states)
     moved = read_moved(gateway_file(file))
     if moved and not check:
-        typer.echo(f"    behind the gateway: {', '.join(map(excerpt, moved))}")
+        print_line(f"    behind the gateway: {', '.join(map(excerpt, moved))}")
     elif moved:
-        typer.echo("    behind the gateway:")
+        print_line("    behind the gateway:")
         width = max(len(excerpt(name)) for name in moved)
         results += [_print_start(f"      {excerpt(name):<{width}}  ", entry) for name, entry in moved.items()]
     return all(results)
@@ -322,7 +323,7 @@ def _print_file(file: "ConfigFile", *, check: bool) -> bool:
 def _hint_at_stores(states: "Sequence[ServerState]") -> None:
     separate = [state.label for state in states if state.wrapped and not state.shares_store]
     if separate and len([state for state in states if state.wrapped]) > 1:
-        typer.echo(
+        print_line(
             f"    {', '.join(separate)} {'has' if len(separate) == 1 else 'have'} a store of their own: "
             "references of other servers do not work there. uninstall and install gives all of them one store."
         )
@@ -335,7 +336,7 @@ def _print_server(state: "ServerState", width: int, *, check: bool) -> bool:
         what = "not wrapped (at a URL)" if state.kind == "url" else "not wrapped"
     line = f"    {state.label:<{width}}  {what}{', disabled' if state.disabled else ''}"
     if not check or not state.wrapped or state.disabled:
-        typer.echo(line)
+        print_line(line)
         return True
     return _print_start(f"{line}, ", state.entry)
 
@@ -346,5 +347,5 @@ def _print_start(line: str, entry: Any) -> bool:
 
     start = try_start(entry)
     result = {True: "starts", False: "does not start", None: "was not started"}[start.works]
-    typer.echo(f"{line}{result}: {start.says}")
+    print_line(f"{line}{result}: {start.says}")
     return start.works is not False

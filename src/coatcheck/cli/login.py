@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from coatcheck.cli.logs import announce
+from coatcheck.cli.printing import print_line
 from coatcheck.errors import SettingsError, UpstreamError
 
 if TYPE_CHECKING:
@@ -49,9 +50,9 @@ def login(
     target = UrlTarget(url, ca_file=ca_file)  # refuses what is not a URL
     auth = OAuth(url, sign_ins(), required=True, open_page=show, ca_file=ca_file)
     if asyncio.run(_probe(auth, url, ca_file)):
-        typer.echo(f"Signed in at {target.name}.")
+        print_line(f"Signed in at {target.name}.")
     else:
-        typer.echo(f"{target.name} asks for no sign-in.")
+        print_line(f"{target.name} asks for no sign-in.")
 
 
 async def _probe(auth: "OAuth", url: str, ca_file: Path | None) -> bool:
@@ -102,7 +103,7 @@ def logout(url: Url) -> None:
     if not storage.delete(url):
         known = ", ".join(UrlTarget(each.url).name for each in storage.all()) or "none"
         raise SettingsError(f"There is no sign-in at {name}. Sign-ins: {known}.")
-    typer.echo(f"The sign-in at {name} is forgotten{' and revoked' if revoked else ''}.")
+    print_line(f"The sign-in at {name} is forgotten{' and revoked' if revoked else ''}.")
 
 
 def print_sign_ins() -> None:
@@ -111,9 +112,9 @@ def print_sign_ins() -> None:
 
     found = sign_ins().all()
     if found:
-        typer.echo("Sign-ins")
+        print_line("Sign-ins")
     for sign_in in found:
-        typer.echo(f"  {UrlTarget(sign_in.url).name}  {_validity(sign_in)}")
+        print_line(f"  {UrlTarget(sign_in.url).name}  {_validity(sign_in)}")
 
 
 def _validity(sign_in: "SignIn") -> str:

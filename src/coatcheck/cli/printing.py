@@ -31,6 +31,11 @@ def print_data(data: str | bytes) -> None:
         raise CoatcheckError(f"The output cannot be written: {error.strerror}.") from None
 
 
+def print_line(text: str) -> None:
+    """Write a line to stdout like ``print_data``."""
+    print_data(f"{text}\n")
+
+
 def print_table(rows: Sequence[Sequence[str]]) -> None:
     """Write rows to stdout, each on one line, with aligned columns except the last one."""
     rows = [[_one_line(cell) for cell in row] for row in rows]

@@ -5,11 +5,13 @@ secret moves into an argument, and the client still fills in its variables.
 """
 
 import re
+import shlex
 from collections.abc import Sequence
 from ipaddress import ip_address
 from itertools import pairwise
 from urllib.parse import urlsplit
 
+from coatcheck.errors import excerpt
 from coatcheck.installer.client_registry import Client
 from coatcheck.installer.command_entries import args_key, separator
 from coatcheck.installer.server_entries import Entry, ServerSkipped
@@ -67,7 +69,8 @@ def sign_in_note(entry: Entry, client: Client) -> str:
     url = member.node.scalar if member is not None else ""
     if not isinstance(url, str) or entry.node.find("headers") is not None or _is_local(url):
         return ""
-    return f"the client's own sign-in, if there is one, does not carry over: coatcheck login {url}"
+    command_word = shlex.quote(excerpt(url, len(url)))
+    return f"the client's own sign-in, if there is one, does not carry over: coatcheck login {command_word}"
 
 
 def _check(entry: Entry, member: Member) -> None:
