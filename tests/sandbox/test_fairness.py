@@ -45,6 +45,21 @@ async def test_a_call_behind_many_endless_filters_is_answered(sandbox):
     assert len(stopped) == 16
 
 
+async def test_a_burst_of_short_calls_starts_no_extra_workers(sandbox, monkeypatch):
+    monkeypatch.setattr(pool, "EXTRA_AFTER", 240)  # a busy machine takes longer for a short call
+    await query(sandbox, "first", ".a")
+    permanent, seen = sandbox.pids(), []
+
+    async def call(number):
+        assert (await query(sandbox, f"caller-{number}", ".a")).text == "1"
+        seen.extend(sandbox.pids())
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(20):
+            tasks.start_soon(call, number)
+    assert set(seen) == set(permanent)
+
+
 async def test_waiting_callers_enter_newest_first_and_none_is_lost():
     gate = LifoLimiter(1)
     await gate.enter()

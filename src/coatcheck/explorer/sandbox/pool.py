@@ -25,6 +25,9 @@ QUEUE_OPERATIONS = 2
 OWN_QUEUE_TIMEOUTS = 5
 """Maximum wait for other calls of the same namespace, in operations' timeouts."""
 
+EXTRA_AFTER = 0.25
+"""Seconds for which a task waits for a permanent worker before an extra one is started; most tasks need less."""
+
 _OWN_FAULT = {-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS}
 """Signals by which native libraries end a process that is out of memory or stack."""
 
@@ -33,7 +36,7 @@ class WorkerPool:
     """Slots with one worker each, which is started at first use and replaced when it is unusable.
 
     A namespace has a home slot, where its objects are already decoded. While another namespace keeps that slot busy,
-    any other idle slot is used, then an extra one, which ends with its task. Thread-safe.
+    any other idle slot is used, and if none becomes idle soon, an extra one, which ends with its task. Thread-safe.
 
     ``workers`` are the slots that keep their worker; more than ``tasks_per_namespace`` tasks of one namespace wait.
     """
@@ -160,31 +163,33 @@ class WorkerPool:
             process.dispose()
 
     def _acquire(self, namespace: str) -> int:
-        own_deadline = time.monotonic() + self.own_queue_seconds
+        began = time.monotonic()
+        own_deadline = began + self.own_queue_seconds
         deadline: float | None = None
         with self._changed:
             while True:
                 if self._closed:
                     raise failures.closed()
-                slot = self._free_slot(namespace)
+                now = time.monotonic()
+                extra = now - began >= EXTRA_AFTER
+                slot = self._free_slot(namespace, self.most_workers if extra else self._workers)
                 if slot is not None:
                     self._busy.add(slot)
                     self._running[namespace] += 1
                     return slot
                 # Tasks of the same namespace are awaited longer than those of others.
-                now = time.monotonic()
                 if self._running[namespace] < self.tasks_per_namespace:
                     deadline = deadline or now + self.queue_seconds
                 remaining = (deadline or own_deadline) - now
                 if remaining <= 0:
                     raise failures.busy(self.own_queue_seconds if deadline is None else self.queue_seconds)
-                self._changed.wait(remaining)
+                self._changed.wait(remaining if extra else min(remaining, began + EXTRA_AFTER - now))
 
-    def _free_slot(self, namespace: str) -> int | None:
+    def _free_slot(self, namespace: str, slots: int) -> int | None:
         if self._running[namespace] >= self.tasks_per_namespace:
             return None
         home: int = zlib.crc32(namespace.encode("utf-8", "surrogatepass")) % self._workers
-        candidates: list[int] = [home, *range(self.most_workers)]
+        candidates: list[int] = [home, *range(slots)]
         return next((slot for slot in candidates if slot not in self._busy), None)
 
     def _release(self, slot: int, namespace: str) -> None:
