@@ -195,6 +195,11 @@ MADE |= {
         "Items": [{"pk": {"S": f"u{n}"}, "age": {"N": str(n)}, "active": {"BOOL": n % 2 == 0}} for n in range(200)]
     },
     "cells": {"rows": [{"f": [{"v": str(n)}, {"v": "x"}]} for n in range(300)], "total": "300"},
+    "containers": [
+        {"name": f"app{n}", "image": ("redis", "web")[n % 2], "status": ("Up", "Exited (1)")[n % 11 == 9]}
+        for n in range(400)
+    ],
+    "map of numbers": {f"page {n}": n * 7 % 900 for n in range(900)},
     "maps of a frame": {
         "rain": {str(n): n / 7 for n in range(400)},
         "wind": {str(n): n for n in range(400)},
@@ -295,6 +300,8 @@ def test_suggested_calls_work_have_short_results_and_find_something(sandbox: San
         ("a sheet", ".values | .[0] as $c | .[1:] | map([$c, .] | transpose | map({(.[0]): .[1]}) | add) | .[:20]"),
         ("series", 'path=".result[1].metric")'),
         ("cells", 'filter=".rows | map([.f[]? | .v]) | .[:20]"'),
+        ("containers", "filter='map(select(.status == \"Exited (1)\") | {name, status, image}) | .[:20]'"),
+        ("map of numbers", 'filter="to_entries | sort_by(.value) | reverse | .[:20] | from_entries"'),
         ("maps of a frame", "[.rain, .wind, .day] | map([.[]]) | transpose | map({rain: .[0], wind: .[1], day: .[2]})"),
         ("packages by name", 'filter=".dependencies | to_entries'),
         ("a description", 'path=".Events'),

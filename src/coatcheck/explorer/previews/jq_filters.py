@@ -29,6 +29,8 @@ FEW = 20
 """Maximum items in the result of a filter."""
 MOST_FIELDS = 20
 """Fields that are considered for a selection."""
+MOSTLY = 0.8
+"""Share of the items from which a value that they have is uninformative."""
 MOST_BESIDE = 1
 """Maximum fields besides the one that an item wraps."""
 
@@ -124,6 +126,8 @@ def for_map(place: Path, values: Shape, sampled: Sequence[Any], total: int) -> s
     if not picked:
         is_lists = values.arrays is not None and not values.scalars and values.objects is None
         body = f"{few}map_values(length)" if is_lists else f"keys | .[:{FEW}]"
+        if values.scalars and set(values.scalars) <= {"integer", "number"} and not (values.objects or values.arrays):
+            body = f"to_entries | sort_by(.value) | reverse | .[:{FEW}] | from_entries"
     elif values.scalars or values.arrays:
         body = f"[.[] | objects | {projection(picked)}] | .[:{FEW}]"
     else:
@@ -208,7 +212,8 @@ def _records(sampled: Sequence[Any]) -> list[dict[str, Any]]:
 
 
 def _selection(names: list[str], records: Sequence[dict[str, Any]]) -> str:
-    """A condition on a field that some but not all sampled items meet; ``""`` if there is none."""
+    """A condition on a field that some but not most sampled items meet, one of trouble if possible; ``""`` if none."""
+    chosen = ""
     first = records[0]
     for name in dict.fromkeys([*names, *islice(first, MOST_FIELDS)]):
         if not isinstance(first.get(name), str) or not is_usable(name):
@@ -218,15 +223,17 @@ def _selection(names: list[str], records: Sequence[dict[str, Any]]) -> str:
         if 2 * len(different) > len(values) or not all(map(_comparable, different)):
             continue
         value = _telling(values, len(records))
-        if value:
+        if value and _TROUBLE.search(value):
             return _condition(name, value)
-    return ""
+        chosen = chosen or (_condition(name, value) if value else "")
+    return chosen
 
 
 def _telling(values: Sequence[str], total: int) -> str:
-    """Return a value that some but not all of the sampled items have, one of trouble if possible; ``""`` if none."""
-    shared = [value for value in dict.fromkeys(values) if 1 < values.count(value) < total]
-    return next(filter(_TROUBLE.search, shared), shared[0] if shared else "")
+    """Return a value that some but not most of the sampled items have, one of trouble if possible; ``""`` if none."""
+    counts = {value: values.count(value) for value in dict.fromkeys(values)}
+    trouble = (value for value, count in counts.items() if count < total and _TROUBLE.search(value))
+    return next(trouble, "") or next((value for value, count in counts.items() if 1 < count <= MOSTLY * total), "")
 
 
 def _comparable(text: str) -> bool:
