@@ -1,5 +1,6 @@
 import pytest
 
+from coatcheck.arguments.resolver import MAX_NOTES
 from coatcheck.backends import InMemoryBackend
 from coatcheck.calls.interceptor import Interceptor
 from coatcheck.errors import ArgumentRejected, ObjectNotFound, PathNotFound, ReferenceSyntaxError
@@ -252,3 +253,11 @@ async def test_an_existing_id_without_its_sign_passes_with_a_note(stored):
     assert call.arguments == given
     assert len(call.notes) == 2
     assert call.notes[0].endswith("To pass the value of the stored object, write @obj_001.rows.")
+
+
+@pytest.mark.anyio
+async def test_the_notes_about_one_call_are_bounded(stored):
+    given = {"text": "".join(f"{{{{@obj_{number}}}}} " for number in range(500))}
+    call = await Interceptor(stored).prepare("tool", given, SCHEMA)
+    assert call.arguments == given
+    assert len(call.notes) == MAX_NOTES

@@ -34,6 +34,9 @@ MAX_DEPTH = 100
 CHECKED_ITEMS = 20
 """Number of items of an array whose types are checked."""
 
+MAX_NOTES = 20
+"""Notes of a call that the model gets."""
+
 _TURN_EVERY = 1_000
 """Parts of the arguments after which the resolver may yield to other tasks."""
 
@@ -302,7 +305,7 @@ class Resolver:
                 )
 
     def _note(self, text: str) -> None:
-        if text not in self.notes:
+        if len(self.notes) < MAX_NOTES and text not in self.notes:
             self.notes.append(text)
 
     async def _is_object(self, object_id: str) -> bool:
