@@ -1,5 +1,6 @@
 import gc
 import os
+import signal
 from collections.abc import Iterator
 
 import hypothesis
@@ -54,6 +55,8 @@ COVERAGE_VARIABLES = "COVERAGE_PROCESS_CONFIG"
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a job in the background; its processes would inherit it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.option.loadscopereorder = False  # xdist would start with the files that have most tests
     share_default_ssl_context()
     share_built_commands()
