@@ -190,7 +190,7 @@ def _for_each_file(files: "Sequence[ConfigFile]", change: "Callable[[ConfigFile]
 
 
 def _files(client: str | None, file: Path | None, *, every: bool) -> list["ConfigFile"]:
-    """Return the selected files; raises ``SettingsError`` if none is selected, or there is none."""
+    """Return the selected files; raises ``CoatcheckError`` if none is selected, or there is none."""
     from coatcheck.installer import CLIENTS, config_files_of, find_client, find_config_file
 
     if client is not None and not every:
@@ -200,7 +200,7 @@ def _files(client: str | None, file: Path | None, *, every: bool) -> list["Confi
     here = [found for known in CLIENTS.values() if (found := config_files_of(known)[0]).path.is_file()]
     if every:
         if not here:
-            raise SettingsError(f"There is no file of a client on this machine. Known clients: {', '.join(CLIENTS)}.")
+            raise CoatcheckError(f"There is no file of a client on this machine. Known clients: {', '.join(CLIENTS)}.")
         return here
     names = {found.client.name for found in here}
     lines = [

@@ -8,7 +8,7 @@ import typer
 
 from coatcheck.cli.logs import announce
 from coatcheck.cli.printing import print_line
-from coatcheck.errors import SettingsError, UpstreamError
+from coatcheck.errors import CoatcheckError, UpstreamError
 
 if TYPE_CHECKING:
     from coatcheck.proxy.upstreams.oauth import OAuth
@@ -102,7 +102,7 @@ def logout(url: Url) -> None:
     revoked = asyncio.run(revoke(sign_in))
     if not storage.delete(url):
         known = ", ".join(UrlTarget(each.url).name for each in storage.all()) or "none"
-        raise SettingsError(f"There is no sign-in at {name}. Sign-ins: {known}.")
+        raise CoatcheckError(f"There is no sign-in at {name}. Sign-ins: {known}.")
     print_line(f"The sign-in at {name} is forgotten{' and revoked' if revoked else ''}.")
 
 

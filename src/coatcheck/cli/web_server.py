@@ -15,7 +15,7 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from coatcheck.cli.listen_options import Listening, is_loopback, warn_of_open_tokens
 from coatcheck.cli.logs import announce
 from coatcheck.codec.chunked.gc_tuning import freeze_loaded_objects
-from coatcheck.errors import SettingsError
+from coatcheck.errors import CoatcheckError
 from coatcheck.monitoring.http_routes import Monitored, monitoring_routes
 from coatcheck.proxy.front.asgi_middleware import DrainingApplication, LoopbackHosts
 from coatcheck.proxy.front.standard_streams import signals
@@ -184,7 +184,7 @@ def _is_no_cancellation(record: logging.LogRecord) -> bool:
 
 
 def bind(listening: Listening) -> socket.socket:
-    """Listen on the address of the flags; raises ``SettingsError`` if the address cannot be used."""
+    """Listen on the address of the flags; raises ``CoatcheckError`` if the address cannot be used."""
     family = socket.AF_INET6 if ":" in listening.host else socket.AF_INET
     # The event loop disables Nagle's algorithm only on sockets whose protocol is TCP.
     bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -194,7 +194,7 @@ def bind(listening: Listening) -> socket.socket:
         bound.listen(BACKLOG)
     except OSError as error:
         bound.close()
-        raise SettingsError(f"Cannot listen on {listening.host}:{listening.port}: {error.strerror}.") from None
+        raise CoatcheckError(f"Cannot listen on {listening.host}:{listening.port}: {error.strerror}.") from None
     return bound
 
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from coatcheck.errors import SettingsError
+from coatcheck.errors import CoatcheckError
 from coatcheck.proxy.upstreams.process import kill_servers, write_to_stderr
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -20,10 +20,10 @@ def require_stdio() -> None:
     """Check that a client can reach us over stdio.
 
     Raises:
-        SettingsError: stdin or stdout was closed when we were started.
+        CoatcheckError: stdin or stdout was closed when we were started.
     """
     if sys.stdin is None or sys.stdout is None:
-        raise SettingsError(
+        raise CoatcheckError(
             "A client over stdio needs both stdin and stdout, and one of them is closed. Let the client start this "
             "command, or use --transport streamable-http."
         )
