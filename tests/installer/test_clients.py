@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from coatcheck.errors import SettingsError
+from coatcheck.errors import CoatcheckError, SettingsError
 from coatcheck.installer import CLIENTS, config_files_of, find_client, find_config_file, find_launcher
 from coatcheck.installer.config_files import user_file
 
@@ -64,7 +64,7 @@ def test_a_file_of_a_project_is_found_but_only_used_if_named(tmp_path, monkeypat
     (project / ".mcp.json").write_text("{}")
     monkeypatch.chdir(project)
     assert [place.in_project for place in config_files_of(CLIENTS["claude-code"])] == [False, True]
-    with pytest.raises(SettingsError, match=r"has no file .*There is .*\.mcp\.json: name it with --file"):
+    with pytest.raises(CoatcheckError, match=r"has no file .*There is .*\.mcp\.json: name it with --file"):
         find_config_file(CLIENTS["claude-code"])
     assert find_config_file(CLIENTS["claude-code"], Path(".mcp.json")).in_project
     assert not find_config_file(CLIENTS["cursor"], Path(".mcp.json")).in_project

@@ -290,7 +290,7 @@ def test_a_file_of_servers_that_starts_itself_is_refused(connect, tmp_path, befo
 def test_a_missing_working_directory_is_named(connect, tmp_path):
     missing = tmp_path / "nowhere"
     client = connect(wrapped=False, command=[*OWN_WRAP, "--cwd", str(missing), "--", sys.executable, "-c", SERVER])
-    assert client.ended() == 1
+    assert client.ended() == 2
     assert f"working directory {missing} does not exist" in client.stderr
 
 
