@@ -46,6 +46,9 @@ IN_PROCESS: dict[str, Callable[[Any, Any, str], Awaitable[Any]]] = {
     "referenced as a whole": lambda explorer, _, name: explorer.aresolve(name),
     "an argument, as a whole": lambda _, interceptor, name: interceptor.prepare("t", {"rows": f"@{name}"}),
     "an argument as JSON": lambda _, interceptor, name: interceptor.prepare("t", {"rows": f"@{name}"}, as_json=True),
+    "an argument with many templates": lambda _, interceptor, __: interceptor.prepare(
+        "t", {"rows": "".join(f"{{{{@obj_{number}}}}} " for number in range(50_000))}
+    ),
     "the text of a tool's result": lambda _, interceptor, __: interceptor.result(
         "t", {"content": [{"type": "text", "text": rows_as_text()}]}
     ),

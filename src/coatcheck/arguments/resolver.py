@@ -247,6 +247,7 @@ class Resolver:
         pieces: list[str] = []
         end = 0
         for template in TEMPLATE.finditer(text):
+            await self._lookup.pause()
             inside = template[1]
             if inside.startswith("@@"):
                 piece = "{{" + inside[1:] + "}}"
