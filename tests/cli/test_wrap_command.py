@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
+from typer.main import get_group
 
+from coatcheck.cli import FLAGS_OF_WRAP
+from coatcheck.cli.wrap import app
 from tests.git_history import GIT_SERVER, make_history
 from tests.preloaded_python import PYTHON
 
@@ -87,3 +90,16 @@ def test_a_server_that_does_not_start_is_reported_in_one_clear_line(command, exp
     assert expected in err
     assert len([line for line in err.splitlines() if line.startswith("coatcheck: ")]) == 1
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("options", [[], ["-v"], ["--limits-in-tokens"], ["--inline-limit", "100", "--preview-limit=400"]])
+def test_a_command_may_begin_before_two_dashes_that_are_one_of_its_arguments(options):
+    command = [*COATCHECK, "wrap", *options, "/no/such/server", "--", "cat"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert 'The server "/no/such/server" could not be started' in done.stderr
+
+
+def test_the_options_without_a_value_are_known_before_they_are_imported():
+    parameters = [each for each in get_group(app).commands["wrap"].params if getattr(each, "is_flag", False)]
+    assert {flag for each in parameters for flag in (*each.opts, *each.secondary_opts)} == FLAGS_OF_WRAP

@@ -95,6 +95,13 @@ def _end_with_servers(number: int, _frame: object) -> None:
     module.when_servers_are_known(end)
 
 
+FLAGS_OF_WRAP = frozenset(
+    {"--limits-in-tokens", "--no-oauth", "--oauth", "--resource-links", "--sse", "--stateless", "--unprotected"}
+    | {"--verbose", "-v"}
+)
+"""The options of ``wrap`` without a value, which are needed before they are imported."""
+
+
 def _started_early(arguments: Sequence[str]) -> "ServerProcess | None":
     """Start the server of ``wrap … -- COMMAND`` before slow imports, so that it loads in parallel."""
     if arguments[:1] != ["wrap"] or "--" not in arguments:
@@ -104,6 +111,8 @@ def _started_early(arguments: Sequence[str]) -> "ServerProcess | None":
     later = ("--transport", "--url", "--servers", "--env", "--cwd")
     if not command or any(flag in {"-h", "--help"} or flag.startswith(later) for flag in own):
         return None
+    if not _are_options(own):
+        return None  # The command begins before ``--``.
     if len(command) == 1 and " " in command[0]:
         from coatcheck.installer.server_reader import split_command
 
@@ -111,3 +120,13 @@ def _started_early(arguments: Sequence[str]) -> "ServerProcess | None":
     from coatcheck.proxy.upstreams.process import start_server
 
     return start_server(command)
+
+
+def _are_options(arguments: Sequence[str]) -> bool:
+    """Whether arguments are options of ``wrap`` and their values."""
+    takes_value = False
+    for argument in arguments:
+        if not takes_value and not argument.startswith("-"):
+            return False
+        takes_value = not takes_value and "=" not in argument and argument not in FLAGS_OF_WRAP
+    return not takes_value
