@@ -92,7 +92,9 @@ def test_a_server_that_does_not_start_is_reported_in_one_clear_line(command, exp
     assert "Traceback" not in err
 
 
-@pytest.mark.parametrize("options", [[], ["-v"], ["--limits-in-tokens"], ["--inline-limit", "100", "--preview-limit=400"]])
+@pytest.mark.parametrize(
+    "options", [[], ["-v"], ["--limits-in-tokens"], ["--inline-limit", "100", "--preview-limit=400"]]
+)
 def test_a_command_may_begin_before_two_dashes_that_are_one_of_its_arguments(options):
     command = [*COATCHECK, "wrap", *options, "/no/such/server", "--", "cat"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
