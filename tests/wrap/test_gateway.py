@@ -18,7 +18,7 @@ from tests.preloaded_python import PYTHON
 from tests.processes import is_running
 from tests.results import reference_in, text_of
 from tests.waiting import until
-from tests.wrap.running import FEATURES, HERE, WRAP, wrap_on_stdio, wrapped_over_http
+from tests.wrap.running import FEATURES, HERE, OWN_WRAP, WRAP, wrap_on_stdio, wrapped_over_http
 
 pytestmark = pytest.mark.anyio
 
@@ -204,7 +204,7 @@ async def test_every_server_exits_with_the_client(write):
 async def test_every_server_exits_on_a_signal(write, number):
     path = write(one=FEATURE)
     process = subprocess.Popen(  # noqa: ASYNC220
-        [*WRAP, "--servers", path],
+        [*OWN_WRAP, "--servers", path],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONWARNINGS": ""},
@@ -220,7 +220,7 @@ async def test_every_server_exits_on_a_signal(write, number):
     server = int(answer["result"]["content"][0]["text"])
     assert is_running(server)
     process.send_signal(number)
-    assert process.wait(20) == 128 + number
+    assert process.wait(60) == 128 + number
     assert not is_running(server)
     process.stdin.close()
     process.stdout.close()
