@@ -1,4 +1,4 @@
-"""The contract over an installed Redis server, and with TLS in a cluster and behind sentinels.
+"""The contract over an installed Redis server with TLS: single, in a cluster, behind sentinels.
 
 The servers of the wheels have no TLS. Debian's has: ``apt-get install redis-server``.
 """
@@ -57,6 +57,12 @@ def server():
 
 
 @pytest.fixture(scope="module")
+def tls_server(tls_arguments):
+    with running(RunningServer(Path(EXECUTABLE), tls=tls_arguments)) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
 def tls_cluster(tls_arguments):
     with redis_cluster(Path(EXECUTABLE), tls=tls_arguments) as cluster:
         yield cluster
@@ -78,6 +84,11 @@ if EXECUTABLE is not None:
 
 
 if supports_tls():
+
+    class TestSystemRedisOverTLS(Contract):
+        @pytest.fixture
+        def url(self, tls_server):
+            return tls_server.url
 
     class TestSystemClusterOverTLS(Contract):
         @pytest.fixture

@@ -220,7 +220,7 @@ async def test_every_server_exits_on_a_signal(write, number):
     server = int(answer["result"]["content"][0]["text"])
     assert is_running(server)
     process.send_signal(number)
-    assert process.wait(60) == 128 + number
+    assert process.wait(20) == 128 + number
     assert not is_running(server)
     process.stdin.close()
     process.stdout.close()
