@@ -113,11 +113,7 @@ async def answer(client: Client, way: str, name: str) -> tuple[bool | None, str]
 
 
 @SERVERS
-@pytest.mark.parametrize(
-    ("subjects", "mode"),
-    [(("alice", "bob"), "auto"), (("alice", "bob"), "legacy"), ((None, None), "legacy")],
-    ids=["two-users-auto", "two-users-legacy", "one-client-without-subject"],
-)
+@pytest.mark.parametrize("subjects", [("alice", "bob"), (None, None)], ids=["two-users", "one-client-without-subject"])
 async def test_another_user_s_object_looks_like_a_missing_one(
     container, kind, wrapped, authentication, provider, subjects, mode
 ):
