@@ -187,6 +187,19 @@ def test_comments_are_not_headings():
     assert recognise("# m h dom mon dow command\nSHELL=/bin/sh\n5 4 * * * /bin/x\n") == ""
 
 
+PROGRAM = "import os\nfrom sys import argv\n\n\nclass A:\n    pass\n\n\ndef main():\n    pass\n"
+
+
+@pytest.mark.parametrize("before", ["", "---\ntitle: A\n---\n\n", "A line.\n" * 12])
+@pytest.mark.parametrize("fence", ["", f"```python\n# a comment\n{PROGRAM}```\n", f"~~~\n{PROGRAM}~~~\n"])
+def test_a_document_with_headings_is_markdown_whatever_precedes_them_and_whatever_its_examples_are(before, fence):
+    assert recognise(f"{before}# One\n\nText.\n{fence}\n## Two\n\nText.\n") == "Markdown"
+
+
+def test_a_program_with_headed_sections_is_source_code():
+    assert recognise(f"# Imports\n\n{PROGRAM}\n# The end\n\nmain()\n") == "Python source"
+
+
 def test_entries_of_the_same_name_are_written_once_with_their_number():
     page = "- main [ref=e0]:\n" + "".join(
         f'  - link "Cup {n}" [ref=e{3 * n + 1}]\n  - text: 9.00\n  - button "Buy" [ref=e{3 * n + 2}]\n'

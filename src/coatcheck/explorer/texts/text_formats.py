@@ -32,6 +32,8 @@ _LOG = re.compile(
     r"(TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL|CRITICAL)\b|\S{1,60} \S{1,60} \S{1,60} \[\d\d/[A-Z][a-z]{2}/\d{4}:)"
 )
 _HEADING = re.compile(r"^#{1,6} \S", re.MULTILINE)
+_FENCED = re.compile(r"^(```|~~~)[^\n]*\n.*?(?:^\1|\Z)", re.MULTILINE | re.DOTALL)
+_MARKED = re.compile(r"^#(?:(?P<heading>#{0,5} \S[^\n]*\n\r?(?:\n|\Z))|)", re.MULTILINE)
 _ASCIIDOC = re.compile(r"^={1,6} \w", re.MULTILINE)
 _BASE64 = re.compile(
     r"(?:data:[\w.+/-]{1,80}(?:;[\w=.-]{1,40}){0,3},)?[A-Za-z0-9+/_-]{60,}={0,2}"
@@ -115,6 +117,8 @@ def _lines(lines: Sequence[str], start: str) -> str:
         return "an accessibility snapshot"
     if any(map(_OUTPUT.match, filled)):
         return OUTPUT
+    if _has_headings(start):
+        return "Markdown"  # although its examples look like source code
     if _lines_of(_PYTHON, start) >= FEWEST:
         return "Python source"  # whose comments look like headings
     if sum(map(bool, map(_MARKDOWN.match, filled))) > (0 if filled and filled[0].startswith("#") else 1):
@@ -137,6 +141,16 @@ def is_snapshot(start: str) -> bool:
     """Whether a text begins like an accessibility snapshot, which is valid YAML but more useful as text."""
     start = start[:LOOKED_AT]
     return ("[ref=" in start or "uid=" in start) and len(_SNAPSHOT.findall(start)) >= FEWEST
+
+
+def _has_headings(start: str) -> bool:
+    """Whether most lines with ``#`` outside fences are above an empty line, as headings are, and few lines are code."""
+    if "\n#" not in start:
+        return False
+    prose = _FENCED.sub("", start)
+    marked = list(_MARKED.finditer(prose))
+    headings = sum(found["heading"] is not None for found in marked)
+    return 2 * headings > max(len(marked), FEWEST) and _lines_of(_PYTHON, prose) + _lines_of(_CODE, prose) < headings
 
 
 def _is_commented(filled: Sequence[str]) -> bool:
