@@ -55,8 +55,10 @@ COVERAGE_VARIABLES = "COVERAGE_PROCESS_CONFIG"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a job in the background; its processes would inherit it
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    # A job in the background or under nohup: the processes of the tests would inherit what it ignores.
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
     config.option.loadscopereorder = False  # xdist would start with the files that have most tests
     share_default_ssl_context()
     share_built_commands()

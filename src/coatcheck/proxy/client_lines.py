@@ -34,18 +34,28 @@ _STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 
 def has_too_many_levels(line: bytes) -> bool:
     """Whether a line of JSON has more levels of lists and objects than the official clients read."""
-    if line.count(b"[") + line.count(b"{") <= CLIENT_LEVELS:
-        return False
-    return max(_levels(line, len(line)), default=0) > CLIENT_LEVELS
+    return _has_many_brackets(line) and max(_levels(line, len(line)), default=0) > CLIENT_LEVELS
 
 
 async def ahas_too_many_levels(line: bytes) -> bool:
     """As ``has_too_many_levels``, yielding to the event loop."""
+    if not _has_many_brackets(line):
+        return False
     for levels in _levels(line, COUNTED_AT_ONCE):
         if levels > CLIENT_LEVELS:
             return True
         await asyncio.sleep(0)
     return False
+
+
+def _has_many_brackets(line: bytes) -> bool:
+    """Whether a line has enough brackets for too many levels; a search for one character takes 2 ms in 20 MB."""
+    found = 0
+    for bracket in (b"[", b"{"):
+        start = line.find(bracket)
+        while start >= 0 and found <= CLIENT_LEVELS:
+            found, start = found + 1, line.find(bracket, start + 1)
+    return found > CLIENT_LEVELS
 
 
 def _levels(line: bytes, size: int) -> Iterator[int]:
