@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import httpx2
@@ -40,6 +41,24 @@ class Table:
     rows: list[Row]
 
 
+@dataclass
+class Dated:
+    number: int
+    day: date
+
+
+def add_mappings(server: FastMCP[Any]) -> None:
+    @server.tool
+    def untyped(count: int) -> dict[str, Any]:
+        """Return a mapping."""
+        return {f"key {n}": n for n in range(count)}
+
+    @server.tool
+    def by_name(count: int) -> dict[str, Dated]:
+        """Return dated records by name."""
+        return {f"name {n}": Dated(n, date(2025, 1, 2)) for n in range(count)}
+
+
 def third_party_server(name: str = "third-party") -> FastMCP[Any]:
     server: FastMCP[Any] = FastMCP(name)
 
@@ -53,10 +72,7 @@ def third_party_server(name: str = "third-party") -> FastMCP[Any]:
         """Return a table."""
         return Table([Row(number=n, name=f"name {n}") for n in range(count)])
 
-    @server.tool
-    def untyped(count: int) -> dict[str, Any]:
-        """Return a mapping."""
-        return {f"key {n}": n for n in range(count)}
+    add_mappings(server)
 
     @server.tool
     def text(count: int) -> str:
@@ -134,7 +150,7 @@ def server(request: pytest.FixtureRequest, container: Container) -> FastMCP[Any]
 
 async def test_small_results_are_the_same_as_without_coatcheck(server, container):
     async with Client(third_party_server()) as direct, Client(server) as through:
-        for name in ("rows", "table", "untyped", "text"):
+        for name in ("rows", "table", "untyped", "by_name", "text"):
             expected = await direct.call_tool(name, {"count": 3})
             actual = await through.call_tool(name, {"count": 3})
             assert actual.content == expected.content
@@ -150,7 +166,7 @@ async def test_small_results_are_the_same_as_without_coatcheck(server, container
     assert container.store().list() == []
 
 
-@pytest.mark.parametrize("name", ["rows", "table", "untyped", "text"])
+@pytest.mark.parametrize("name", ["rows", "table", "untyped", "by_name", "text"])
 async def test_a_large_result_is_a_preview_and_its_data_is_not_an_error(server, container, name, caplog):
     async with Client(server) as client:
         await client.list_tools()

@@ -17,6 +17,9 @@ _ANNOTATIONS = frozenset({
     "$schema", "$id", "$comment", "title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly",
     *DEFINITIONS,
 })  # fmt: skip
+_MARKER: Schema = {"type": "object", "properties": {"reference": {"type": "string"}, "preview": {"type": "string"}}}
+"""The value of ``$stored`` beside typed members. It names its properties, because FastMCP's client would otherwise read
+every member as a plain ``dict``."""
 _WRAPPED_BY_FASTMCP = "x-fastmcp-wrap-result"
 _NAMED = frozenset({"properties", "patternProperties", *DEFINITIONS, "dependentSchemas", "dependencies"})
 _DATA = frozenset({"const", "enum", "default", "examples"})
@@ -68,9 +71,9 @@ def _with_member(schema: Schema) -> Schema | None:
     if not isinstance(members, dict) or _leads_into(schema, "additionalProperties"):
         return None
     arms = members.get("anyOf")
-    if isinstance(arms, list) and len(members) == 1 and len(arms) > 1 and arms[-1] == {"type": "object"}:
+    if isinstance(arms, list) and len(members) == 1 and len(arms) > 1 and arms[-1] == _MARKER:
         return schema
-    return {**schema, "additionalProperties": {"anyOf": [members, {"type": "object"}]}}
+    return {**schema, "additionalProperties": {"anyOf": [members, _MARKER]}}
 
 
 def _with_alternative(schema: Schema) -> Schema:
