@@ -125,6 +125,10 @@ def test_comments_are_masked_completely(tmp_path):
     assert not [word for word in ("qmine", "qwhich", "qone", "qtwo", "qthree") if word in shown]
 
 
+def test_tabs_are_shown_as_tabs(tmp_path):
+    assert '\n+\t"a": {"command": "' in shown_change(tmp_path, '{"mcpServers": {\n\t"a": {"command": "x"}\n}}')
+
+
 def test_a_lone_surrogate_in_an_argument_can_be_shown(tmp_path):
     assert '"\\ud83d"' in shown_change(tmp_path, r'{"mcpServers": {"a": {"command": "x", "args": ["\ud83d"]}}}')
 

@@ -46,7 +46,7 @@ def show_changes(trees: tuple[Tree, Tree], edits: Sequence[Edit], client: Client
         after = new.lines(start + shift, end + shift + grown)
         lines += _hunks(before, after, old.line_number(start), new.line_number(start + shift))
         shift += grown
-    return "\n".join("".join(c if c.isprintable() else "\ufffd" for c in line) for line in lines)
+    return "\n".join("".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in line) for line in lines)
 
 
 def _groups(text: str, edits: Sequence[Edit]) -> Iterator[list[Edit]]:

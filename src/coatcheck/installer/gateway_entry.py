@@ -64,7 +64,7 @@ def move_into_gateway(
     """
     client = file.client
     if client.syntax != "json":
-        raise SettingsError(f"--gateway is not there for {client.title}; its servers share one store without it.")
+        raise SettingsError(f"{client.title} does not support --gateway; its servers share one store without it.")
     place = client.servers[0]
     known = find_gateway(tree, file)
     outcomes: list[Outcome] = []
