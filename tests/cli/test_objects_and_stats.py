@@ -263,6 +263,7 @@ async def test_stats_show_stored_objects_and_the_counts_of_a_server(place, tmp_p
     assert f"Kept out of the context: {saved:,.0f} characters, ~{saved / 4:,.0f} tokens (4 characters each)" in words
     assert "1 kept, 0 not kept" in words
     assert "Reads: " in words
+    assert "Held: " not in words or "Held: 1 object, " in words
     assert alone.returncode == 0
     assert "The store" not in alone.stdout
 

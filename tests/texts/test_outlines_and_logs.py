@@ -105,6 +105,11 @@ SNAPSHOT = (
         (HEADER, "source code", ["4| struct a", "6| union b"]),
         (PATHS, "a list of paths", ["0| src/ (14 files)", "0|   app/ (9 files)", "9|   lib/deep/ (5 files)"]),
         (WINDOWS_PATHS, "a list of paths", ["0| C:/My data/ (13 files)"]),
+        (
+            f"{PATHS}doc/a.md\n",
+            "a list of paths",
+            ["0| src/ (14 files)", "0|   app/ (9 files)", "9|   lib/deep/ (5 files)", "15| doc/ (1 file)"],
+        ),
         (TREE, "a tree", ["1| src (13 lines)", "2|   app (9 lines)"]),
         (ASCII_TREE, "a tree", ["1| a@1 (8 lines)"]),
         (

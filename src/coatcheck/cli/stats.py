@@ -140,7 +140,7 @@ def print_saved(found: Figures) -> None:
         ["  server", "tool", "results", "characters", ""],
     )
     if len(tools) > MOST_TOOLS_SHOWN:
-        print_data(f"  and {len(tools) - MOST_TOOLS_SHOWN:,} more tools\n")
+        print_data(f"  and {counted(len(tools) - MOST_TOOLS_SHOWN, 'more tool')}\n")
     print_data("\n")
 
 
@@ -278,7 +278,7 @@ def _print_holdings(found: Figures) -> None:
     ]
     print_table(rows[:MOST_TOOLS_SHOWN])
     if len(rows) > MOST_TOOLS_SHOWN:
-        print_data(f"  and {len(rows) - MOST_TOOLS_SHOWN:,} more tools\n")
+        print_data(f"  and {counted(len(rows) - MOST_TOOLS_SHOWN, 'more tool')}\n")
 
 
 def _print_counted(found: Figures) -> None:
@@ -304,7 +304,8 @@ def _print_counted(found: Figures) -> None:
     lines.append(f"Operations: {operations or 'none yet'}.")
     if found["objects"] is not None:
         lines.append(
-            f"Held: {found['objects']:,.0f} objects, {found['bytes']:,.0f} bytes; {found['evictions']:,.0f} evicted."
+            f"Held: {counted(int(found['objects']), 'object')}, {found['bytes']:,.0f} bytes; "
+            f"{found['evictions']:,.0f} evicted."
         )
     if found["breaker_open"] is not None:
         words = (

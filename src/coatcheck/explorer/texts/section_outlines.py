@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 
+from coatcheck.errors import counted
 from coatcheck.explorer.texts.code_outlines import Parts
 
 Node = tuple[int, list[str]]
@@ -119,7 +120,7 @@ def path_parts(text: str) -> Parts:
     for line in text.split("\n"):
         files.append((offset, _SEPARATOR.split(line, MOST_DEPTH)[:-1]))
         offset += len(line) + 1
-    return _folders(files, "/ ({:,} files)")
+    return _folders(files, "/", "file")
 
 
 def has_branches(start: str) -> bool:
@@ -141,11 +142,11 @@ def branch_parts(text: str) -> Parts:
                 nodes.append((above[-1][1], [name for _, _, name in above[:MOST_DEPTH]]))
             above.append((found.end("indent"), offset, found["name"]))
         offset += len(line) + 1
-    return _folders(nodes, " ({:,} lines)")
+    return _folders(nodes, "", "line")
 
 
-def _folders(nodes: Iterable[Node], written: str) -> Parts:
-    """Return what is above some nodes; of a chain of folders without other members only the last."""
+def _folders(nodes: Iterable[Node], end: str, noun: str) -> Parts:
+    """Return what is above some nodes, with their number; of a chain of folders without other members only the last."""
     counts: dict[tuple[str, ...], list[int]] = {}
     for offset, names in nodes:
         for depth in range(1, len(names) + 1):
@@ -154,4 +155,5 @@ def _folders(nodes: Iterable[Node], written: str) -> Parts:
     for key, (offset, count) in counts.items():
         if key not in chained:
             above = [depth for depth in range(1, len(key)) if key[:depth] not in chained]
-            yield offset, len(above) + 1, "/".join(key[max(above, default=0) :]) + written.format(count)
+            name = "/".join(key[max(above, default=0) :])
+            yield offset, len(above) + 1, f"{name}{end} ({counted(count, noun)})"
