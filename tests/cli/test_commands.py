@@ -44,6 +44,24 @@ def test_every_command_has_help(command):
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize(
+    ("command", "described"),
+    [
+        (["wrap"], "COMMAND  The server's command and its arguments."),
+        (["add"], "COMMAND  The server's command and its arguments."),
+        (["install"], "CLIENT  claude-desktop,"),
+        (["login"], "URL  The server's URL"),
+        (["objects", "put"], "FILE  The file; - for standard input."),
+        (["objects", "rm"], "ID  Ids, with or without @."),
+    ],
+)
+def test_the_help_describes_arguments(command, described):
+    _, found, after = run(*command, "--help").stdout.partition("\nArguments:\n")
+    assert found
+    assert described in after
+    assert command[0] not in {"install", "add"} or "\n  --inline-limit NUMBER  " in after
+
+
 def test_the_version_is_printed():
     done = run("--version")
     assert done.returncode == 0

@@ -17,6 +17,7 @@ from coatcheck.cli.install import (
 )
 from coatcheck.cli.logs import announce
 from coatcheck.cli.printing import print_data, print_line
+from coatcheck.cli.settings_options import PlainCommand
 from coatcheck.errors import SettingsError
 
 app = typer.Typer(rich_markup_mode=None)
@@ -24,7 +25,7 @@ app = typer.Typer(rich_markup_mode=None)
 _HEADER_VARIABLE = "COATCHECK_HEADER_"
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def add(
     client: Annotated[
         str,

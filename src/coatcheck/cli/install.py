@@ -10,6 +10,7 @@ import typer
 from coatcheck.cli.login import print_sign_ins
 from coatcheck.cli.logs import announce
 from coatcheck.cli.printing import print_line
+from coatcheck.cli.settings_options import PlainCommand
 from coatcheck.errors import CoatcheckError, SettingsError, excerpt
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ ObjectTools = Annotated[
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def install(
     client: ClientName = None,
     every: All = False,
@@ -147,7 +148,7 @@ def wrap_options(*, object_tools: str | None, **given: float | None) -> list[str
     return words
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def uninstall(
     client: ClientName = None,
     every: All = False,
@@ -258,7 +259,7 @@ def _difference(plan: "Plan") -> str:
     return show_changes(plan.trees, plan.edits, plan.file.client, str(plan.file.path))
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def status(
     client: Annotated[
         str | None,

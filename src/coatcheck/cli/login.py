@@ -8,6 +8,7 @@ import typer
 
 from coatcheck.cli.logs import announce
 from coatcheck.cli.printing import print_line
+from coatcheck.cli.settings_options import PlainCommand
 from coatcheck.errors import CoatcheckError, UpstreamError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ CaFile = Annotated[
 ]
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def login(
     url: Url,
     browser: Annotated[
@@ -88,7 +89,7 @@ async def _probe(auth: "OAuth", url: str, ca_file: Path | None) -> bool:
     return sent_token
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def logout(url: Url) -> None:
     """Forget the sign-in at a server, and revoke its tokens where the server offers that."""
     import asyncio

@@ -6,7 +6,7 @@ from functools import wraps
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
-from typer.core import TyperCommand, TyperOption
+from typer.core import TyperArgument, TyperCommand, TyperOption
 
 from coatcheck.cli.common_options import Config, ContainerPlace, SettingsFlags
 from coatcheck.errors import excerpt
@@ -176,10 +176,28 @@ def _value(name: str, given: Any) -> Any:
     return parts or None
 
 
-class SettingsCommand(TyperCommand):
-    """A command whose help lists the options of settings by subject, with their descriptions."""
+class PlainCommand(TyperCommand):
+    """A command whose help describes its arguments without their Python types."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the arguments, then the options."""
+        arguments = [each for each in self.get_params(ctx) if isinstance(each, TyperArgument)]
+        if arguments:
+            with formatter.section("Arguments"):
+                formatter.write_dl([(each.metavar or "", each.help or "") for each in arguments])
+        self.write_options(ctx, formatter)
+
+    def write_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the options."""
+        options = (each for each in self.get_params(ctx) if isinstance(each, TyperOption))
+        with formatter.section("Options"):
+            formatter.write_dl([record for each in options if (record := each.get_help_record(ctx)) is not None])
+
+
+class SettingsCommand(PlainCommand):
+    """A command whose help lists the options of settings by subject, with their descriptions."""
+
+    def write_options(self, ctx: Any, formatter: Any) -> None:
         """Write the command's own options, then those of settings."""
         options = {each.name: each for each in self.get_params(ctx) if isinstance(each, TyperOption)}
         common = [name for name in COMMON if name in options] if len(options) >= LONG_HELP else []

@@ -89,7 +89,7 @@ def wrap(
 
         coatcheck wrap -- npx -y @modelcontextprotocol/server-filesystem /data
 
-        coatcheck wrap --url https://example.com/mcp --token-variable EXAMPLE_TOKEN
+        coatcheck wrap --url https://example.com/mcp --token-variable TOKEN
 
         coatcheck wrap --servers mcp.json
     """
