@@ -119,10 +119,27 @@ async def test_errors_are_not_filtered_and_null_means_no_filter(interceptor):
     assert (await interceptor.prepare("list", {"_filter": None})).filter is None
 
 
-async def test_a_tool_with_a_parameter_of_that_name_keeps_it(interceptor):
-    schema = {"type": "object", "properties": {"_filter": {"type": "string"}}}
+OWN_FILTER = {"properties": {"_filter": {"type": "string", "maxLength": 9}}}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        OWN_FILTER,
+        {"$ref": "#/$defs/Request", "$defs": {"Request": OWN_FILTER}},
+        {"allOf": [{"properties": {"n": {}}}, OWN_FILTER]},
+        {"oneOf": [{"required": ["n"]}, {"$ref": "#/$defs/Request"}], "$defs": {"Request": OWN_FILTER}},
+        {**OWN_FILTER, "anyOf": [{"required": [f"n{number}"]} for number in range(1_000)]},
+    ],
+    ids=["properties", "reference", "all of", "one of", "many branches"],
+)
+async def test_a_tool_with_a_parameter_of_that_name_keeps_it(explorer, schema):
+    interceptor = Interceptor(explorer, filter_argument="advertised")
+    tool = {"name": "list", "inputSchema": {"type": "object", **schema}}
+    listed = (await interceptor.tools_list({"tools": [tool]}))["tools"][0]["inputSchema"]
+    assert "jq" not in json.dumps(listed)
     given = {"_filter": ".["}
-    assert (await interceptor.prepare("list", given, schema)).arguments is given
+    assert (await interceptor.prepare("list", given)).arguments is given
 
 
 @pytest.mark.parametrize("mode", ["off", "accepted", "advertised"])

@@ -74,6 +74,11 @@ class DeclaredTypes:
             spot.types = self._types(spot.schemas)
         return spot.types
 
+    def names_property(self, name: str) -> bool:
+        """Whether the root or a part that it is combined of has a property of this name."""
+        branches = self._branches(self._root.schemas) or [part for part in self._root.schemas if isinstance(part, dict)]
+        return any(name in found for branch in branches if isinstance(found := branch.get("properties"), dict))
+
     def _inner(self, spot: "_Location", key: str | int) -> "_Location":
         branches = spot.branches
         if branches is None:

@@ -229,7 +229,7 @@ class Interceptor:
         schema = self._inputs.get(tool, {}) if schema is None else schema
         program = None
         if self._filter_argument != "off":
-            arguments, program = without_filter(arguments, schema)
+            arguments, program = without_filter(arguments, self._types_of(tool, schema))
             if program is not None:
                 await self.explorer.acheck_filter(program)
         if resolves_itself:

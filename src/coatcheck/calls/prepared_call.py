@@ -1,9 +1,9 @@
 """A call that is ready for the server, and what remains to be done with its result."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from coatcheck.arguments.declared_types import DeclaredTypes
 from coatcheck.codec import Chunks
 from coatcheck.errors import ArgumentRejected
 
@@ -34,16 +34,15 @@ def has_filter(params: Any) -> bool:
     return type(arguments) is dict and FILTER in arguments
 
 
-def without_filter(arguments: Any, schema: Mapping[str, Any]) -> tuple[Any, str | None]:
-    """Remove the filter from the arguments of a call; it stays if the tool has a parameter of that name.
+def without_filter(arguments: Any, declared: DeclaredTypes) -> tuple[Any, str | None]:
+    """Remove the filter from the arguments of a call; it stays if the tool declares a parameter of that name.
 
     Raises:
         ArgumentRejected: The filter is not a string.
     """
     if type(arguments) is not dict or FILTER not in arguments:
         return arguments, None
-    properties = schema.get("properties")
-    if isinstance(properties, Mapping) and FILTER in properties:
+    if declared.names_property(FILTER):
         return arguments, None
     program = arguments[FILTER]
     if program is not None and not isinstance(program, str):
@@ -54,6 +53,6 @@ def without_filter(arguments: Any, schema: Mapping[str, Any]) -> tuple[Any, str 
 def with_filter_parameter(input_schema: dict[str, Any]) -> dict[str, Any]:
     """Add the filter to the parameters of a tool, unless it has one of this name."""
     properties = input_schema.get("properties", {})
-    if not isinstance(properties, dict) or FILTER in properties:
+    if not isinstance(properties, dict) or DeclaredTypes(input_schema).names_property(FILTER):
         return input_schema
     return {**input_schema, "properties": {**properties, FILTER: dict(FILTER_SCHEMA)}}
