@@ -45,8 +45,32 @@ def test_several_documents_among_words_are_a_list_of_them():
     assert (found.format, found.value) == ("2 JSON documents (lines 2, 6)", [first, second])
 
 
-def test_with_a_broken_line_in_the_middle_it_stays_a_text():
-    assert opened('{"a": 1}\n{"a": \n{"a": 3}\n') is None
+DOCUMENTS = [{"a": number} for number in range(40)]
+JSON_LINES = [json.dumps(document) for document in DOCUMENTS]
+
+
+@pytest.mark.parametrize(
+    ("lines", "which"),
+    [
+        ([*JSON_LINES[:9], '{"a": ', *JSON_LINES[9:]], "line 9 is"),
+        (["", "Found 40 rows:", *JSON_LINES], "line 1 is"),
+        (
+            [*JSON_LINES[:30], "Traceback:", "  in f", "", "ValueError", *JSON_LINES[30:], ""],
+            "3 lines from line 30 on are",
+        ),
+        (["```json", *JSON_LINES, "```"], "2 lines from line 0 on are"),
+    ],
+    ids=["broken", "introduced", "of a program", "fenced"],
+)
+def test_a_few_other_lines_among_many_json_lines_are_omitted_and_reported(lines: list[str], which: str):
+    text = "\n".join(lines)
+    assert opened(text) == DOCUMENTS
+    assert form(text) == f"JSON Lines ({which} not JSON and left out)"
+
+
+@pytest.mark.parametrize("other", [["{"], ["words of a program"] * 5])
+def test_with_more_other_lines_it_stays_a_text(other: list[str]):
+    assert opened("\n".join([*JSON_LINES[:4], *other, *JSON_LINES[4 : 9 * len(other) - 1]])) is None
 
 
 def test_several_consecutive_documents_become_a_list():

@@ -13,6 +13,13 @@ MOST_STARTS_TRIED = 20
 """Maximum number of positions at which a document inside a text may start. Each costs at most one scan of the text."""
 LEAST_PART = 20
 """A document inside a text is at least one part in so many of it."""
+START = 4000
+FEWEST_LINES = 3
+"""Lines of JSON in that many characters of a text that does not begin with one."""
+ROWS_FOR_EACH_OTHER = 9
+"""JSON Lines have at least nine rows for each other line, so that what is left out is little."""
+MOST_OTHER_AT_START = 10
+"""Other lines after which a text without enough rows is not read further."""
 MOST_DOCUMENTS = 1_000_000
 _SPACE = re.compile(r"[ \t\r\n,]*")
 _START = re.compile(r"[\[{](?=\s*[\[{\"\d\-\]}tfn])(?<![^\s:`].)")
@@ -22,7 +29,7 @@ def open_json(text: str) -> tuple[Any, str] | None:
     """Parse a text that is entirely JSON: a document, lines of documents, or several documents."""
     start = text.lstrip()[:1] if text[:1].isspace() else text[:1]
     if start not in {"{", "["}:
-        return None
+        return _lines(text) if text.count("\n{", 0, START) >= FEWEST_LINES else None
     value = _whole(text)
     return (value, "JSON") if value is not None else _lines(text) or _several(text)
 
@@ -69,20 +76,30 @@ def _whole(text: str) -> Any:
 
 
 def _lines(text: str) -> tuple[Any, str] | None:
-    lines = [line for line in text.split("\n") if line.strip()]
-    if len(lines) < FEWEST:
-        return None
+    """Parse lines of documents; a cut last line and a few others (words of a program between them) are left out."""
     values: list[Any] = []
-    for line in lines:
-        value = _whole(line)
-        if value is None:
-            break
-        values.append(value)
-    if len(values) == len(lines):
+    other: list[int] = []
+    number = -1
+    for number, line in enumerate(text.rstrip().split("\n")):
+        if not line.strip():
+            continue
+        value = _whole(line) if line.lstrip()[:1] in {"{", "["} else None
+        if value is not None:
+            values.append(value)
+        elif len(other) > MOST_OTHER_AT_START + len(values) // ROWS_FOR_EACH_OTHER:
+            return None
+        else:
+            other.append(number)
+    if len(values) < FEWEST:
+        return None
+    if not other:
         return values, "JSON Lines"
-    if len(values) == len(lines) - 1 and len(values) >= FEWEST:
+    if other == [number]:
         return values, "JSON Lines (the last line is cut off and left out)"
-    return None
+    if len(values) < ROWS_FOR_EACH_OTHER * len(other):
+        return None
+    which = f"line {other[0]} is" if len(other) == 1 else f"{len(other):,} lines from line {other[0]} on are"
+    return values, f"JSON Lines ({which} not JSON and left out)"
 
 
 def _several(text: str) -> tuple[Any, str] | None:
