@@ -9,7 +9,7 @@ to be called at each use: decorators receive a function that returns the store, 
 
 from contextlib import AsyncExitStack
 
-from dependency_injector import containers, providers
+from dependency_injector import providers
 from dependency_injector.providers import Provider
 
 from coatcheck.backends import InMemoryBackend, ObjectStoreBackend
@@ -21,12 +21,13 @@ from coatcheck.store.payload_codec import Codec
 from coatcheck.tools.explorable import explorable, explorable_and_referenceable
 from coatcheck.tools.referenceable import referenceable
 from coatcheck.wiring import factories
+from coatcheck.wiring.part_names import CheckedContainer
 from coatcheck.wiring.special_providers import SettingsInput
 
 __all__ = ["Container"]
 
 
-class Container(containers.DeclarativeContainer):
+class Container(CheckedContainer):
     """All parts of coatcheck; pass ``settings``, or let it read them from the environment."""
 
     settings: Provider[Settings] = SettingsInput(instance_of=Settings, default=providers.ThreadSafeSingleton(Settings))

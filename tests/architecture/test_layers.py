@@ -22,7 +22,7 @@ LAYERS = [  # a file with a layer of its own is named with its folder
     {"monitoring"},
     {"calls"},
     {"mcp_server"},
-    {"wiring/__init__", "wiring/factories", "wiring/special_providers", "wiring/traversal"},
+    {"wiring/__init__", "wiring/factories", "wiring/part_names", "wiring/special_providers", "wiring/traversal"},
     {"containers"},
     {"wiring", "lifecycle", "server"},
     {"proxy", "toolsets"},

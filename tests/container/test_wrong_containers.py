@@ -15,6 +15,7 @@ from coatcheck import (
     WiringError,
     attach,
     configure_mcp_server,
+    explorable,
     overridden,
     running,
 )
@@ -77,3 +78,40 @@ def test_something_else_in_place_of_settings_is_an_error_that_does_not_quote_it(
     with pytest.raises(WiringError, match=r"^settings: an instance of Settings is expected, Settings\(…\)") as caught:
         Container(settings=given).store()
     assert "s3cret" not in "".join(format_exception(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("given", "hint"), [({"setings": Settings()}, "did you mean settings?"), ({"queue": 1}, "there are: settings, ")]
+)
+def test_a_part_that_does_not_exist_is_an_error_in_the_constructor_and_in_a_host_s_container(given, hint):
+    for create in (Container, lambda **parts: providers.Container(Container, **parts)):
+        with pytest.raises(WiringError, match=f": Container has no part of this name; {hint}"):
+            create(**given)
+
+
+@pytest.mark.parametrize("backend", [InMemoryBackend(), providers.Object(InMemoryBackend())])
+def test_assigning_a_part_is_an_error_that_names_the_override(backend):
+    container = Container(settings=Settings())
+    with pytest.raises(WiringError, match=r"use Container\(backend=…\) or container\.backend\.override\("):
+        container.backend = backend
+    container.mine = providers.Object(1)  # one of the host's own
+    assert container.mine() == 1
+
+
+def test_a_subclass_that_declares_a_part_again_is_an_error():
+    with pytest.raises(WiringError, match=r"^Mine declares backend again, .* use Container\(backend=…\)"):
+
+        class Mine(Container):
+            backend = providers.Object(InMemoryBackend())
+
+
+def test_a_container_can_be_copied():
+    container = Container(settings=Settings())
+    copy = providers.deepcopy(container)
+    copy.store().put(1)
+    assert container.store().list() == []
+
+
+def test_a_container_in_place_of_a_store_is_an_error_that_names_its_store():
+    with pytest.raises(TypeError, match=r"pass container\.store"):
+        explorable(object_store=Container(settings=Settings()))

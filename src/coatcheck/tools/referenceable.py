@@ -35,7 +35,7 @@ def explorer_provider(object_store: StoreSource, explorer: ExplorerSource | None
     if not isinstance(object_store, ObjectStore) and not callable(object_store):
         raise TypeError(
             f"object_store must be an ObjectStore or a provider of one, not {type(object_store).__name__}; "
-            "create one over a backend with ObjectStore(backend)."
+            "pass container.store, or create one over a backend with ObjectStore(backend)."
         )
     if explorer is None:
         return _created_once(object_store)
