@@ -348,9 +348,9 @@ def test_one_malformed_file_does_not_stop_the_other_clients(tmp_path):
 
 
 def test_the_shell_completes_commands_and_clients(tmp_path, monkeypatch):
-    shown = run(
-        "--show-completion", "bash", home=tmp_path, stdin=subprocess.DEVNULL
-    )  # the variable is named after the program
+    in_a_shell = ["bash", "-c", f"{COATCHECK} --show-completion; exit $?"]  # the shell is recognised by its process
+    shown = subprocess.run(in_a_shell, capture_output=True, text=True, timeout=60)
+    # The variable is named after the program.
     assert "_COATCHECK_COMPLETE" in shown.stdout, shown.stderr
     monkeypatch.setenv("_COATCHECK_COMPLETE", "complete_bash")
     monkeypatch.setenv("COMP_WORDS", "coatcheck install cl")

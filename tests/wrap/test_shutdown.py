@@ -191,7 +191,8 @@ def test_a_second_signal_stops_serve_immediately_without_a_traceback():
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_before_the_session_starts_stops_the_server_too(tmp_path, number):
-    (tmp_path / "typer.py").write_text("import threading; threading.Event().wait()")  # a slow import
+    # A slow import. It does not wait without end, as Python misses a signal between its last check and the wait.
+    (tmp_path / "typer.py").write_text("import threading\nwhile True:\n    threading.Event().wait(0.1)\n")
     command = [*OWN_WRAP, "--", "sh", "-c", "trap '' TERM HUP INT; echo started >&2; sleep 1000"]
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     with subprocess.Popen(
