@@ -123,6 +123,14 @@ def failing() -> str:
 def resource() -> str:
     return f"cut {HALF} here"
 
+@server.tool(description=f"cut {HALF} here", **options)
+def described() -> str:
+    return "done"
+
+@server.prompt()
+def prompt() -> str:
+    return f"cut {HALF} here"
+
 attach(server, Container())
 server.run(**run)
 """
@@ -136,4 +144,6 @@ async def test_a_lone_surrogate_does_not_crash_an_attached_server(library):
             for tool in ("short", "long", "failing"):
                 await client.call_tool(tool, {})
             assert (await client.read_resource("x://y")).contents[0].text == "cut \ufffd here"
+            assert "cut \ufffd here" in [tool.description for tool in (await client.list_tools()).tools]
+            assert (await client.get_prompt("prompt")).messages[0].content.text == "cut \ufffd here"
             assert text_of(await client.call_tool("short", {})) == "cut \ufffd here"

@@ -10,9 +10,9 @@ import pytest
 from fastmcp import Client, Context, FastMCP
 from fastmcp.exceptions import ToolError
 from fastmcp.server import create_proxy
-from fastmcp.tools import Tool
+from fastmcp.tools import Tool, ToolResult
 from mcp.server.mcpserver import Context as SdkContext
-from mcp_types import ElicitRequest, ElicitRequestFormParams, Implementation, InputRequiredResult
+from mcp_types import ElicitRequest, ElicitRequestFormParams, Implementation, InputRequiredResult, ResourceLink
 from pydantic import BaseModel
 
 from coatcheck.backends import InMemoryBackend
@@ -228,6 +228,22 @@ async def test_resources_prompts_and_progress_pass(server):
         assert (await client.get_prompt("ask")).messages[0].content.text == "a question"
         assert (await client.call_tool("steps", {}, progress_handler=progress)).data == "done"
         assert seen == [1.0]
+
+
+@pytest.mark.parametrize("make", [attached, with_middleware, mounted])
+async def test_no_block_of_a_result_contains_a_lone_surrogate(make, container):
+    third_party = third_party_server()
+    link = ResourceLink(type="resource_link", uri="file:///cut-\ud83d", name="cut \ud83d here")
+
+    @third_party.tool
+    def linked() -> ToolResult:
+        """Return a link."""
+        return ToolResult(content=[link], meta={"note": "cut \ud83d here"})
+
+    async with Client(make(third_party, container)) as client:
+        result = await client.call_tool("linked", {})
+        assert result.content == [link.model_copy(update={"uri": "file:///cut-\ufffd", "name": "cut \ufffd here"})]
+        assert result.meta["note"] == "cut \ufffd here"
 
 
 @pytest.mark.parametrize("make", [way for way in WAYS if way is not mounted_with_middleware])

@@ -18,7 +18,7 @@ from fastmcp.tools.tool_transform import TransformedTool
 from fastmcp.utilities.json_schema import is_object_schema
 from fastmcp.utilities.versions import VersionSpec
 from mcp.shared.exceptions import MCPError
-from mcp_types import CallToolResult, DiscoverResult, InitializeResult, TextContent
+from mcp_types import CallToolResult, DiscoverResult, InitializeResult
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from coatcheck import codec
@@ -234,10 +234,10 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
 
 
 def _well_formed(result: Any) -> Any:
-    if type(result) is ToolResult:  # its structured content has been written once already
-        texts = (block.text for block in result.content if isinstance(block, TextContent))
-        is_well_formed = all(codec.well_formed(text) is text for text in texts)
-        return result if is_well_formed else _result(codec.well_formed_value(_wire(result)))
+    if type(result) is ToolResult:
+        wire = _wire(result)
+        shown = codec.well_formed_value(wire)
+        return result if shown is wire else _result(shown)
     if isinstance(result, ResourceResult):
         for content in result.contents:
             if isinstance(content.content, str):
