@@ -217,6 +217,24 @@ async def test_a_long_error_is_kept_and_stays_an_error(server, container):
     assert "x" * 20_000 in container.explorer().resolve(reference_in(text_of(result)), as_text=True)
 
 
+async def test_a_long_error_about_rejected_arguments_is_kept(server):
+    async with Client(server) as client:
+        rejected = await client.call_tool("total", {"rows": [{"odd": 1}] * 1000}, raise_on_error=False)
+        assert rejected.is_error
+        assert len(text_of(rejected)) < 8000
+        assert reference_in(text_of(rejected))
+
+
+async def test_the_arguments_of_the_object_tools_are_normalized(server):
+    async with Client(server) as client:
+        tools = [tool.name for tool in await client.list_tools()]
+        (get,) = [name for name in tools if name.endswith("object_store_get")]
+        unknown = await client.call_tool(get, {"object_id": "@obj_a", "x" * 100_000: 1}, raise_on_error=False)
+        assert unknown.is_error
+        assert text_of(unknown).startswith("There is no argument")
+        assert len(text_of(unknown)) < 1000
+
+
 async def test_resources_prompts_and_progress_pass(server):
     seen: list[float] = []
 

@@ -15,6 +15,7 @@ from coatcheck.mcp_server.middleware import (
     OwnArgumentsMiddleware,
     ReferenceMiddleware,
     TenancyMiddleware,
+    refuse_long_names,
     well_formed_results,
 )
 from coatcheck.store.object_store import ObjectStore
@@ -89,7 +90,7 @@ def attach_interceptor(
     """
     _refuse_second(server)
     own = _register(server, registry, store, explorer)
-    server.middleware.extend((well_formed_results, TenancyMiddleware(tenancy)))
+    server.middleware.extend((well_formed_results, refuse_long_names, TenancyMiddleware(tenancy)))
     tools = _RegisteredTools(server, plain_tools)
     nested_server = NestedServerMiddleware(plain_tools, tools.stores_objects)
     server.middleware.append(nested_server)
@@ -113,7 +114,7 @@ def attach_low_level(
             f"The server {server.name} has no tools: pass on_list_tools and on_call_tool before it is attached."
         )
     nested_server = NestedServerMiddleware((), lambda: False)
-    server.middleware.extend((well_formed_results, TenancyMiddleware(tenancy)))
+    server.middleware.extend((well_formed_results, refuse_long_names, TenancyMiddleware(tenancy)))
     server.middleware.append(ReferenceMiddleware(interceptor, defers_to_client=nested_server.defers_to_client))
     collect_garbage_once()
 
@@ -160,7 +161,7 @@ def install_tools(
         raise
     for installation in installations:
         server.middleware.extend(installation.middleware)
-    server.middleware.extend((well_formed_results, TenancyMiddleware(tenancy)))
+    server.middleware.extend((well_formed_results, refuse_long_names, TenancyMiddleware(tenancy)))
     server.middleware.append(NestedServerMiddleware((), lambda: True))
     # Tools of other toolsets parse their arguments themselves.
     objects = [name for name in names if getattr(_function(server, name), "__module__", "") == object_tools.__name__]

@@ -38,6 +38,7 @@ from coatcheck.explorer.tool_names import listed_as
 from coatcheck.mcp_server.middleware import (
     client_of,
     notes_for_kept_result,
+    own_arguments,
     scope_of_token,
     short_schema,
     shortened_error,
@@ -154,8 +155,8 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
         """Call a tool with references resolved, and store its result if it is large."""
         name, inner = context.message.name, context.fastmcp_context
         tool = await inner.fastmcp.get_tool(name) if inner else None
-        if self._is_plain(tool) or _defers_to_client(context):
-            return await call_next(context)
+        if (plain := self._plain_call(context, tool)) is not None:
+            return await call_next(plain)
         interceptor, function = self._interceptor(), await _function(tool)
         interceptor.learn([_described(tool)] if tool is not None and not interceptor.has_listed(name) else [])
         call = None if tool is None else await self._prepared(tool, context, function)
@@ -174,11 +175,11 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
             "listed": tool is not None,
             "client": UNKNOWN_CLIENT if request is None else client_of(request.session),
         }
-        failed: ToolError | None = None
+        failed: FastMCPError | None = None
         try:
             try:
                 result = await call_next(context)
-            except ToolError as error:
+            except FastMCPError as error:  # which FastMCP returns as a result, such as a rejected argument
                 failed, result = error, ToolResult(content=str(error), is_error=True)
             except MCPError as error:
                 raise await shortened_error(error, interceptor, name, **options) from error
@@ -198,6 +199,18 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
         if failed is not None:
             raise failed
         return result
+
+    def _plain_call(self, context: MiddlewareContext[Any], tool: Tool | None) -> MiddlewareContext[Any] | None:
+        """Return a call whose references and result are not handled here; ``None`` for other calls."""
+        if _defers_to_client(context):
+            return context
+        if tool is None or not self._is_plain(tool):
+            return None
+        try:
+            arguments = own_arguments(tool.parameters, context.message.arguments)
+        except CoatcheckError as error:
+            raise ToolError(str(error), log_level=logging.INFO) from None
+        return context.copy(message=context.message.model_copy(update={"arguments": arguments}))
 
     async def _prepared(self, tool: Tool, context: MiddlewareContext[Any], function: Any) -> PreparedCall:
         try:

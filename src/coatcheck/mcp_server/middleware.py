@@ -25,10 +25,13 @@ from coatcheck.calls.prepared_call import FILTER, PreparedCall
 from coatcheck.calls.result_keeper import with_notes
 from coatcheck.calls.stored_resources import LONGEST_URI, is_object
 from coatcheck.codec.tool_results import text_result
-from coatcheck.errors import CoatcheckError, ObjectNotFound, excerpt
+from coatcheck.errors import CoatcheckError, ObjectNotFound, excerpt, quoted
 from coatcheck.store.tenancy import Caller, CallerKind, Tenancy
 
 _RESOURCE_NOT_FOUND = -32002
+
+_LONGEST_NAMES = {"name": 1_000, "uri": 8_000}
+"""Characters of the names that requests contain."""
 
 MOST_PAGES = 100
 """Maximum pages of a server's list of tools that are read to find a called tool."""
@@ -80,6 +83,17 @@ async def well_formed_results(ctx: ServerRequestContext[Any, Any], call_next: Ca
     return codec.well_formed_value(result) if isinstance(result, dict) else result
 
 
+async def refuse_long_names(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    """Refuse names longer than any: the SDK logs them, and to format one of a megabyte takes its logger seconds."""
+    params = ctx.params or {}
+    named = {**params, **ref} if isinstance(ref := params.get("ref"), Mapping) else params
+    for part, limit in _LONGEST_NAMES.items():
+        given = named.get(part)
+        if isinstance(given, str) and len(given) > limit:
+            raise MCPError(INVALID_PARAMS, f"The {part} {quoted(given)} is too long: at most {limit:,} characters.")
+    return await call_next(ctx)
+
+
 class OwnArgumentsMiddleware:
     """Shortens the schemas of tools that coatcheck added to a server, and normalizes their arguments.
 
@@ -97,10 +111,8 @@ class OwnArgumentsMiddleware:
         name = params.get("name")
         if ctx.method != "tools/call" or not isinstance(name, str) or (schema := self._input_schema(name)) is None:
             return await call_next(ctx)
-        types, names = DeclaredTypes(schema), schema.get("properties", {})
-        nullable = [parameter for parameter in names if "null" in types.at((parameter,))]
         try:
-            arguments = normalized_arguments(params.get("arguments"), names, schema.get("required", ()), nullable)
+            arguments = own_arguments(schema, params.get("arguments"))
         except CoatcheckError as error:
             return _error_result(str(error), ctx.protocol_version)
         return await call_next(replace(ctx, params={**params, "arguments": arguments}))
@@ -113,6 +125,13 @@ class OwnArgumentsMiddleware:
             for tool in result.get("tools", [])
         ]
         return {**result, "tools": tools}
+
+
+def own_arguments(schema: dict[str, Any], arguments: Any) -> dict[str, Any]:
+    """Return normalized arguments of a tool that coatcheck added; raises ``CoatcheckError`` if they do not fit."""
+    types, names = DeclaredTypes(schema), schema.get("properties", {})
+    nullable = [parameter for parameter in names if "null" in types.at((parameter,))]
+    return normalized_arguments(arguments, names, schema.get("required", ()), nullable)
 
 
 def short_schema(schema: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from coatcheck.codec.chunked.gc_tuning import collect_garbage_once
 from coatcheck.containers import Container
 from coatcheck.errors import SettingsError
 from coatcheck.mcp_server.fastmcp_middleware import FastMCPMiddleware
-from coatcheck.mcp_server.middleware import well_formed_results
+from coatcheck.mcp_server.middleware import refuse_long_names, well_formed_results
 from coatcheck.tools.registration import build_tools, fastmcp_tool
 from coatcheck.wiring.ownership import require_coatcheck
 from coatcheck.wiring.special_providers import CachedProvider
@@ -52,7 +52,7 @@ def attach_fastmcp(server: FastMCP[Any], container: Container) -> list[str]:
         raise SettingsError(f"The server {server.name} has tools of these names already: {', '.join(taken)}.")
     server.add_middleware(middleware)
     # Covers prompts, lists and errors, which FastMCP's own middleware would have to rebuild one kind at a time.
-    server._mcp_server.middleware.insert(0, well_formed_results)  # noqa: SLF001 - FastMCP has no public access to it
+    server._mcp_server.middleware[:0] = [well_formed_results, refuse_long_names]  # noqa: SLF001 - FastMCP has no public access to it
     return names
 
 
