@@ -118,6 +118,11 @@ def test_a_function_without_the_needed_parameter_is_refused(need: str, mode: Wor
         build_tool(bare, ToolConfig(**{need: True}), client="c", workspace="w", workspace_mode=mode)
 
 
+def test_an_unknown_workspace_mode_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"no workspace mode 'dynamc'; there are: static, dynamic\."):
+        build_tool(find, ToolConfig(needs_workspace=True), "dynamc", "w")  # type: ignore[arg-type]
+
+
 @pytest.mark.anyio
 async def test_an_async_tool_may_have_an_awaitable_client() -> None:
     async def connect() -> Client:

@@ -156,8 +156,12 @@ def apply_workspace(
         workspace: In static mode the workspace, or a provider of it.
 
     Raises:
-        SettingsError: Static mode without a workspace, or a function without the parameter.
+        SettingsError: An unknown mode, static mode without a workspace, or a function without the parameter.
     """
+    if mode not in tuple(WorkspaceMode):
+        raise SettingsError(
+            f"There is no workspace mode {excerpt(str(mode))!r}; there are: {', '.join(WorkspaceMode)}."
+        )
     if not config.needs_workspace:
         return base_func
     if mode == WorkspaceMode.DYNAMIC:
