@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -316,9 +317,10 @@ def test_a_damaged_file_is_set_aside_with_a_message_and_a_new_one_made(make, pat
     assert (path.parent / damaged_files(path)[0]).read_bytes() == before
 
 
-def test_a_value_with_a_flipped_bit_is_not_returned(make, path):
+def test_a_value_with_a_flipped_bit_is_not_returned_and_costs_no_other(make, path, caplog):
     backend = make()
     backend.set("a", b"A" * 1_000_000, None)
+    backend.set("b", b"another", None)
     backend.close()
     checkpoint_file(path)
     content = path.read_bytes()
@@ -326,8 +328,28 @@ def test_a_value_with_a_flipped_bit_is_not_returned(make, path):
     damage(path, at, 1)
     while path.read_bytes()[at : at + 1] == b"A":
         damage(path, at, 1)
-    assert make().get("a") is None
-    assert len(damaged_files(path)) == 1
+    later = make()
+    assert later.get("a") is None
+    assert "is not what was stored" in caplog.text
+    assert list(later.scan("")) == ["b"]
+    assert later.get("b") == b"another"
+    assert damaged_files(path) == []
+
+
+def test_a_chunk_of_hundreds_of_megabytes_by_another_program_is_not_read(make, path):
+    backend = make()
+    backend.set("a", b"value", None)
+    backend.set("b", b"another", None)
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE pieces SET data = zeroblob(300000000) WHERE data = CAST('value' AS BLOB)")
+        connection.execute("UPDATE objects SET size = 300000000 WHERE key = CAST('a' AS BLOB)")
+    tracemalloc.start()
+    try:
+        assert backend.get("a") is None
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+    assert list(backend.scan("")) == ["b"]
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ class SQLiteUnavailable(ObjectStoreUnavailable):
 
 
 class Damaged(sqlite3.DatabaseError):
-    """The bytes that were read differ from those that were written, although SQLite reports no error."""
+    """The contents of the file contradict each other, although SQLite reports no error."""
 
 
 def error_kind(error: Exception) -> str:

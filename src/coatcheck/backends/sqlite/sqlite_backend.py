@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import logging
 import math
 import sqlite3
 import threading
@@ -32,14 +33,25 @@ _OVERDUE = "DELETE FROM objects WHERE id IN (SELECT id FROM objects WHERE expire
 _UNUSED = _OVERDUE.replace("expires", "used")
 _OLDEST_OF_ONE = _OLDEST.replace("WHERE id != ?", "WHERE namespace = ? AND id != ?")
 _LIVE = "(expires IS NULL OR expires > ?) AND +used > ?"  # the plus makes SQLite search by key, not by use
-# Another program may have stored values of other types.
+# Another program may have stored values of other types, and chunks that are too large to be read.
 _WHOLE = f"""
-SELECT o.id, CAST(o.size AS INTEGER), o.checksum, CAST(o.used AS REAL), CAST(p.data AS BLOB)
+SELECT o.id, CAST(o.size AS INTEGER), o.checksum, CAST(o.used AS REAL),
+    CASE WHEN typeof(p.data) = 'blob' AND length(p.data) <= {PIECE_BYTES} THEN p.data ELSE x'' END
 FROM objects o JOIN pieces p ON p.id BETWEEN o.id << {PIECES_BITS} AND (o.id + 1 << {PIECES_BITS}) - 1
 WHERE o.key = ? AND {_LIVE} ORDER BY p.id
-"""  # noqa: S608  (a number and words of ours)
+"""  # noqa: S608  (numbers and words of ours)
 
 Result = TypeVar("Result")
+
+logger = logging.getLogger(__name__)
+
+
+class _DamagedObjectError(Exception):
+    """The bytes of one object differ from those that were written; ``row`` are its number and its checksum."""
+
+    def __init__(self, row: tuple[int, int]) -> None:
+        self.row = row
+        super().__init__(row)
 
 
 class SQLiteBackend(Backend):
@@ -107,8 +119,15 @@ class SQLiteBackend(Backend):
             self._run(lambda connection: self._write(connection, key, memoryview(value), ttl_seconds))
 
     def get(self, key: str) -> bytes | None:
-        """The value under ``key``, now among the most recently used, or ``None``."""
-        return self._run(lambda connection: self._read(connection, _name(key)))
+        """The value under ``key``, now among the most recently used, or ``None``; deletes one that is damaged."""
+        try:
+            return self._run(lambda connection: self._read(connection, _name(key)))
+        except _DamagedObjectError as damaged:
+            logger.warning("An object in %s is not what was stored: it is deleted.", self._path)
+            row = damaged.row
+        with contextlib.suppress(SQLiteUnavailable), self._write_lock():
+            self._run(lambda connection: self._drop(connection, row))
+        return None
 
     def delete(self, key: str) -> bool:
         """Delete ``key``; return whether a live object existed."""
@@ -266,10 +285,12 @@ class SQLiteBackend(Backend):
             whole.write(value)
             for row in rows:
                 whole.write(row[4])
+                if whole.tell() > size:
+                    break
             value = whole.getvalue()  # its own memory, not a copy
         rows.close()
         if len(value) != size or zlib.crc32(value) != checksum:
-            raise Damaged("an object is not what was stored")
+            raise _DamagedObjectError((number, checksum))
         self._touch(connection, number, used, moment[0])
         return bytes(value)
 
@@ -299,6 +320,12 @@ class SQLiteBackend(Backend):
             removed = _changed(connection, query, (name, *self._live_bounds()))
         self._shrink_file(connection)
         return removed > 0
+
+    def _drop(self, connection: sqlite3.Connection, row: tuple[int, int]) -> None:
+        """Delete a damaged object, unless another process has replaced it."""
+        with _transaction(connection):
+            _changed(connection, "DELETE FROM objects WHERE id = ? AND checksum = ?", row)
+        self._shrink_file(connection)
 
     def _shrink_file(self, connection: sqlite3.Connection) -> None:
         """Shrink the file in small steps if much of it is unused; in one step if the disk is nearly full."""
