@@ -88,6 +88,20 @@ def test_base64_content_is_not_shown_but_how_to_view_it(block: dict[str, Any], p
     assert f"coatcheck objects get 'obj_1{path}' | base64 -d > FILE" in text
 
 
+IMAGE = {"type": "image", "data": "iVBO" * 9_000, "mimeType": "image/png"}
+
+
+@pytest.mark.parametrize("sentence", [(), ("The page.",)])
+def test_a_long_text_beside_an_image_is_shown_as_if_it_were_alone(sentence: tuple[str, ...]) -> None:
+    text = preview({"content": [IMAGE, *texts(*sentence, MARKDOWN)]})
+    path = f".content[{len(sentence) + 1}].text"
+    assert "\n.content[0].data: image, image/png, 36,000 characters of base64\n" in text
+    assert "iVBO" not in text
+    assert ("\nBeside" in text, "The page." in text) == (bool(sentence), bool(sentence))
+    assert f"\n@obj_1{path}: text of 360 lines, {len(MARKDOWN):,} characters" in text
+    assert "\n0| # Part 0\n" in text
+
+
 def test_for_many_long_texts_a_filter_for_their_starts_is_suggested() -> None:
     assert 'filter="map(strings | .[:100]) | .[:20]"' in preview([f"{n} " + "word " * 90 for n in range(60)])
 

@@ -11,8 +11,11 @@ from coatcheck.codec import dump_json, dump_plain
 from coatcheck.codec.tool_results import CONTENT
 from coatcheck.errors import ArgumentRejected
 from coatcheck.explorer.previews.content_blocks import (
+    block_line,
     is_bytes,
+    is_encoded,
     is_envelope,
+    path_of_block,
     render_blocks,
     render_bytes,
     title_of_blocks,
@@ -117,10 +120,19 @@ def _render_around(value: Any, inner: Path, subject: Subject, limit: int, *, in_
     """Preview a value that consists mostly of one long part: its other members, and the preview of that part."""
     target = subject.target
     part = at(value, inner)
-    what = title_of_blocks(value[CONTENT]) if is_envelope(value) else title(value)
+    blocks = value[CONTENT] if is_envelope(value) else []
+    what = title_of_blocks(blocks) if blocks else title(value)
     budget = PreviewBudget(limit)
     budget.put_first("headline", headlines(subject, what))
-    beside = sample(without(value, inner), min(BESIDE, max(budget.remaining - LEAST_INSIDE, 0)))
+    rest = without(value, inner)
+    encoded = [position for position, block in enumerate(blocks) if is_encoded(block)]
+    if encoded:
+        others = [block for block in rest[CONTENT] if not is_encoded(block)]
+        rest = {} if others == [{"type": "text"}] else {CONTENT: others}
+        base = Path() if target is None else target.path
+        for position in encoded:
+            budget.put("shape", block_line(blocks[position], base.join(path_of_block(position).steps)))
+    beside = sample(rest, min(BESIDE, max(budget.remaining - LEAST_INSIDE, 0)))
     if beside is not None and beside.members:
         budget.put("shape", f"Beside {inner}: {beside.text}")
     if budget.remaining < LEAST_INSIDE or not budget.text():

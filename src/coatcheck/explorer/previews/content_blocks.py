@@ -53,7 +53,7 @@ def render_blocks(value: dict[str, Any], subject: Subject, limit: int) -> str:
         budget.put_first("next", (f"Next: {steps[0]}", steps[0]))
     shown = 0
     for position, block in enumerate(blocks[:MOST_BLOCKS]):
-        line = block_line(block, base.join(_path(position).steps))
+        line = block_line(block, base.join(path_of_block(position).steps))
         if len(line) + RESERVE > budget.remaining or not budget.put("samples", line):
             break
         shown += 1
@@ -85,7 +85,8 @@ def viewing(target: Reference, path: Path, text: str = "") -> str:
     return f"To view it, give {part} (base64) to a tool that shows or saves files, or run: {command}"
 
 
-def _path(position: int, inside: tuple[str, ...] = ()) -> Path:
+def path_of_block(position: int, inside: tuple[str, ...] = ()) -> Path:
+    """Return the path of a block of an envelope, or of a part of it."""
     return Path((Key(CONTENT), Index(position), *map(Key, inside)))
 
 
@@ -96,6 +97,11 @@ def _inside(block: dict[str, Any], places: dict[str, tuple[str, ...]]) -> tuple[
     for key in keys:
         value = value.get(key) if isinstance(value, dict) else None
     return (keys, value) if isinstance(value, str) else ((), "")
+
+
+def is_encoded(block: dict[str, Any]) -> bool:
+    """Whether a block is an image, audio or a file in base64."""
+    return bool(_inside(block, BASE64)[0])
 
 
 def block_line(block: dict[str, Any], path: Path) -> str:
@@ -122,15 +128,19 @@ def _steps(blocks: list[dict[str, Any]], target: Reference) -> list[str]:
         links = '.content | map(select(.type == "resource_link") | {name, uri}) | .[:20]'
         steps.append(call("query", target, filter=links))
     if longest:
-        path = _path(-place, TEXT[blocks[-place]["type"]])
+        path = path_of_block(-place, TEXT[blocks[-place]["type"]])
         text = _inside(blocks[-place], TEXT)[1]
         lines = text.count("\n", 0, LIGHT)
         cut = path if longest <= LIGHT else path.child(Slice(0, LIGHT))
         cut = path.child("lines").child(Slice(0, lines)) if longest > LIGHT and lines > 1 else cut
         steps.append(call("get", target.join(cut)))
-    pictured = next(((n, _inside(b, BASE64)[0]) for n, b in enumerate(blocks) if _inside(b, BASE64)[0]), None)
+    pictured = next(((n, _inside(b, BASE64)[0]) for n, b in enumerate(blocks) if is_encoded(b)), None)
     if pictured is not None:
-        steps.append(viewing(target, _path(*pictured)))
+        steps.append(viewing(target, path_of_block(*pictured)))
     else:
-        steps.append(reference_usage(target, _path(-place, TEXT[blocks[-place]["type"]]) if longest else _path(0)))
+        steps.append(
+            reference_usage(
+                target, path_of_block(-place, TEXT[blocks[-place]["type"]]) if longest else path_of_block(0)
+            )
+        )
     return [step for step in steps if step]

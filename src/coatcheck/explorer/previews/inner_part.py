@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from coatcheck.codec.tool_results import CONTENT
-from coatcheck.explorer.previews.content_blocks import TEXT, is_envelope
+from coatcheck.explorer.previews.content_blocks import TEXT, is_encoded, is_envelope
 from coatcheck.explorer.previews.samples import render_whole
 from coatcheck.references import Index, Key, Path, Step
 
@@ -19,13 +19,18 @@ LONG = 1_000
 def path_to_long_part(value: Any) -> Path | None:
     """Return the path to the only long part if it is a text, or in a list a text, a list or an object.
 
-    A list or an object that is the long part of an object is shown by the shape of a preview anyway.
+    A list or an object that is the long part of an object is shown by the shape of a preview anyway. Images and files
+    in base64 beside the text of a tool result do not count.
     """
     steps: tuple[Step, ...] = ()
     if is_envelope(value):
         steps, value = (Key(CONTENT),), value[CONTENT]
     members = list(_members(value)) if isinstance(value, (list, dict)) and 0 < len(value) <= FEW else []
-    long = [(step, member) for step, member in members if render_whole(member, SHORT) is None]
+    long = [
+        (step, member)
+        for step, member in members
+        if not (steps and is_encoded(member)) and render_whole(member, SHORT) is None
+    ]
     if len(long) != 1:
         return None
     step, member = long[0]
