@@ -78,6 +78,18 @@ async def test_a_string_parameter_receives_the_exact_text(explorer):
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("length", [3, 3_000_000])
+async def test_a_string_parameter_receives_bytes_as_base64(explorer, length):
+    explorer.store.put({"file": b"\xff" * length})
+    explorer.store.put(b"\xff" * length)
+    given = {"text": "@obj_001.file", "maybe": "@obj_002", "either": "data:x;base64,{{@obj_002}}"}
+    resolved = await resolve_arguments(given, SCHEMA, explorer)
+    encoded = "////" * (length // 3)
+    assert resolved == {"text": encoded, "maybe": encoded, "either": f"data:x;base64,{encoded}"}
+    assert await resolve_arguments({"other": "@obj_001.file.bytes"}, SCHEMA, explorer) == {"other": length}
+
+
+@pytest.mark.anyio
 async def test_resolved_values_are_not_scanned_again_and_escapes_are_undone(stored):
     resolved = await resolve_arguments({"text": "@obj_001.at", "maybe": "@@obj_001"}, SCHEMA, stored)
     assert resolved == {"text": "@obj_001", "maybe": "@obj_001"}

@@ -71,6 +71,8 @@ def test_tools_of_a_wrapped_server_take_files_by_reference(run, tmp_path):
             shown = await call_text("object_store_get", object_id=references[1])
             assert "iVBO" not in shown
             part = re.search(r"To view it, give (\S+) \(base64\)", shown).group(1)
-            assert await call_text("length", value=part) == str(len(base64.b64encode(picture.read_bytes())))
+            for reference in (part, references[1]):
+                length = str(len(base64.b64encode(picture.read_bytes())))
+                assert await call_text("length", value=reference) == length
 
     anyio.run(call_with_references)

@@ -1,5 +1,6 @@
 """Reads the values of references: as Python values, as text, or as encoded JSON that is inserted as it is."""
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,9 @@ from coatcheck.store.stored_object import StoredObject
 
 MOST_BYTES_FOR_A_CALL = 256 * 1024 * 1024
 """Maximum bytes of all references in the arguments of a call; a repeated one counts each time."""
+
+
+_BYTES = re.compile(r'\{"\$base64":"([A-Za-z0-9+/=]*)","bytes":\d+\}')
 
 
 @dataclass(slots=True)
@@ -83,7 +87,7 @@ class ReferenceValue:
         return await self._decoded(*_payload_of(answer))
 
     async def text(self) -> Found:
-        """Return the stored text, or the JSON of a non-text."""
+        """Return the stored text, the base64 of bytes, or the JSON of another value."""
         if not self.target.path:
             stored = await self._read()
             if not _is_for_a_worker(stored):
@@ -93,11 +97,11 @@ class ReferenceValue:
                 if text is None:
                     text = codec.dump_json(stored.value()).decode()
                 is_null = stored.metadata.kind == "json" and text == "null"
-                return Found(text, stored.metadata.size, is_null=is_null)
+                return Found(_base64_of(text), stored.metadata.size, is_null=is_null)
         answer = await self.resolve({"as_text": True})
         metadata, payload = _payload_of(answer)
         return Found(
-            StoredObject("", metadata, memoryview(payload)).value(),
+            _base64_of(StoredObject("", metadata, memoryview(payload)).value()),
             metadata.size,
             is_null=answer.facts.get("null") is True,
         )
@@ -136,6 +140,12 @@ class ReferenceValue:
             return await self._decoded(metadata, payload)
         sample = None if answer is None else Sample.from_facts(answer.facts.get("sample"))
         return Found(Spliced(payload), metadata.size, sample)
+
+
+def _base64_of(text: str) -> str:
+    """Return the base64 alone if a text is the JSON form of bytes: a parameter for text takes a file in this form."""
+    found = _BYTES.fullmatch(text)
+    return text if found is None else found[1]
 
 
 def _decode(metadata: Metadata, payload: bytes | memoryview, _: Chunks | None) -> Any:
