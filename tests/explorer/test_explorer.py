@@ -1,12 +1,14 @@
+import base64
 import json
 import re
+from contextlib import closing
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from coatcheck.backends import InMemoryBackend
+from coatcheck.backends import InMemoryBackend, SQLiteBackend
 from coatcheck.codec import ToolResult
 from coatcheck.errors import CoatcheckError, ObjectNotFound, ObjectStoreUnavailable, PathNotFound
 from coatcheck.explorer import Explorer
@@ -281,3 +283,17 @@ def test_a_path_argument_continues_the_path_of_the_reference(explorer):
     kept = Reference(explorer.store.put({"rows": [{"name": "Ada"}]}), parse_path("rows"))
     assert explorer.find(kept, "[0].name").value == "Ada"
     assert explorer.find(kept).value == [{"name": "Ada"}]
+
+
+ENCODED = base64.b64encode(bytes(range(256)) * 500).decode()
+
+
+@pytest.mark.parametrize("value", [ENCODED, {"name": "a.png", "data": ENCODED}, b"\xff" * 90_000], ids=type)
+def test_the_command_line_is_named_for_base64_in_a_store_that_it_can_read(value: Any, sandbox, tmp_path) -> None:
+    with closing(SQLiteBackend(tmp_path / "objects.sqlite")) as file:
+        for backend in (file, InMemoryBackend()):
+            explorer = Explorer(ObjectStore(backend), sandbox=sandbox)
+            kept = explorer.keep(value, "tool")
+            for preview in (kept.preview, explorer.explore(kept.reference)):
+                assert "To view it, give @obj_" in preview
+                assert ("coatcheck objects get" in preview) == (backend is file)

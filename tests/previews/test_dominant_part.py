@@ -11,8 +11,8 @@ ROWS = [{"id": number, "name": f"name {number}"} for number in range(300)]
 MARKDOWN = "".join(f"# Part {number}\n\nSome text.\n\n" for number in range(90))
 
 
-def preview(value: Any, limit: int = 4000) -> str:
-    return render(value, Subject("@obj_1", 9_999, "tool"), limit).text
+def preview(value: Any, limit: int = 4000, **about: Any) -> str:
+    return render(value, Subject("@obj_1", 9_999, "tool", **about), limit).text
 
 
 def test_the_text_of_an_embedded_resource_is_shown_and_not_its_envelope() -> None:
@@ -80,7 +80,7 @@ def test_links_are_listed_by_name_and_target() -> None:
     ],
 )
 def test_base64_content_is_not_shown_but_how_to_view_it(block: dict[str, Any], path: str) -> None:
-    text = preview({"content": [*texts("Here."), block]})
+    text = preview({"content": [*texts("Here."), block]}, is_shared=True)
     assert "36,000 characters of base64" in text
     assert "iVBO" not in text
     assert "JVBE" not in text

@@ -143,7 +143,7 @@ def test_fewer_characters_of_numeric_texts_are_shown():
 @pytest.mark.parametrize("start", ["", "data:image/png;base64,"])
 def test_base64_is_named_and_not_suggested_for_reading(start: str):
     encoded = start + base64.b64encode(bytes(range(256)) * 40).decode()
-    shown = render(encoded, Subject("@obj_1", len(encoded)), 4000).text
+    shown = render(encoded, Subject("@obj_1", len(encoded), is_shared=True), 4000).text
     assert "Looks like base64" in shown
     assert "object_store_" not in shown
     assert shown.endswith(f"| {'cut -d, -f2 | ' if start else ''}base64 -d > FILE")

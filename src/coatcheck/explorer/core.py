@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from coatcheck import codec
+from coatcheck.backends import InMemoryBackend
 from coatcheck.codec import Encoded, Metadata, ToolResult, well_formed
 from coatcheck.errors import (
     ArgumentRejected,
@@ -89,7 +90,7 @@ class ExplorerCore:
         try:
             object_id = self.store.reserve(encoded.size)
             reference = f"@{object_id}"
-            subject = Subject(reference, characters, tool=tool, tokens=tokens)
+            subject = Subject(reference, characters, tool=tool, tokens=tokens, is_shared=self._is_shared)
             try:
                 unstored = await self._preview(value, encoded, object_id, subject, limit)
                 preview, about = unstored.text, unstored.about
@@ -123,6 +124,10 @@ class ExplorerCore:
         """The names of the object tools: those of the call override the explorer's own."""
         return {**self.tool_names, **listed_names()} if self.tool_names else listed_names()
 
+    @property
+    def _is_shared(self) -> bool:
+        return not isinstance(self.store.backend, InMemoryBackend)
+
     def _preview_unstored(self, encoded: Encoded, characters: int, error: CoatcheckError, limit: int) -> str:
         plain = codec.decode(encoded.metadata, encoded.payload)
         plain = well_formed(plain) if isinstance(plain, str) else plain
@@ -145,7 +150,13 @@ class ExplorerCore:
     async def _show(
         self, target: Reference, limit: int, *, headline: bool, unstored: StoredObject | None = None
     ) -> Preview:
-        args = {"whole": True, "headline": headline, "gets": self.response_limit, "describe": unstored is not None}
+        args = {
+            "whole": True,
+            "headline": headline,
+            "gets": self.response_limit,
+            "describe": unstored is not None,
+            "shared": self._is_shared,
+        }
         try:
             answer = await self.run("show", target, args, limit, unstored)
         except SandboxError as error:
@@ -170,7 +181,8 @@ class ExplorerCore:
         if text is None:
             raise error
         reason = str(error).partition(". ")[0]  # what follows is advice on patterns and filters
-        subject = Subject(str(target), len(text), tool=stored.metadata.tool, kind_note=f"Shown as plain text: {reason}")
+        note = f"Shown as plain text: {reason}"
+        subject = Subject(str(target), len(text), stored.metadata.tool, note, is_shared=self._is_shared)
         return render_text(text, subject, limit)
 
     async def run(

@@ -49,6 +49,7 @@ def show(document: Document, args: dict[str, Any]) -> Answer:
         tool=document.metadata.tool,
         kind_note=why or None,
         gets_whole=gets_whole(value, args.get("gets", 0)),
+        is_shared=args.get("shared", False),
     )
     if not document.in_sandbox and is_for_a_worker(value):
         raise OnlyInSandbox

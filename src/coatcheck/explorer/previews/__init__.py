@@ -142,7 +142,7 @@ def _render_around(value: Any, inner: Path, subject: Subject, limit: int, *, in_
     if in_sandbox and isinstance(part, str):
         with suppress(ArgumentRejected):  # a refused document can still be shown as text
             opened = open_text(part, in_sandbox=True)
-    about = Subject(name, _characters(part, value, inner, subject))
+    about = Subject(name, _characters(part, value, inner, subject), is_shared=subject.is_shared)
     preview = render(part, about, budget.remaining, opened, in_sandbox=in_sandbox)
     budget.put("samples", preview.text)
     return Preview(budget.text(), lambda: describe_around(what, inner, preview.about))

@@ -48,7 +48,7 @@ def render_blocks(value: dict[str, Any], subject: Subject, limit: int) -> str:
     if not budget.put_first("headline", headlines(subject, title_of_blocks(blocks))):
         return ""
     base = target.path if target else Path()
-    steps = [] if target is None else _steps(blocks, target)
+    steps = [] if target is None else _steps(blocks, target, subject)
     if steps:
         budget.put_first("next", (f"Next: {steps[0]}", steps[0]))
     shown = 0
@@ -73,16 +73,16 @@ def render_bytes(value: dict[str, Any], subject: Subject, limit: int) -> str:
     """Preview bytes in at most ``limit`` characters: their number, and how to view them."""
     budget = PreviewBudget(limit)
     if budget.put_first("headline", headlines(subject, title_of_bytes(value))) and subject.target:
-        budget.put("next", f"Next: {viewing(subject.target, Path((Key(BYTES),)))}")
+        budget.put("next", f"Next: {viewing(subject, Path((Key(BYTES),)))}")
     return budget.text()
 
 
-def viewing(target: Reference, path: Path, text: str = "") -> str:
+def viewing(subject: Subject, path: Path, text: str = "") -> str:
     """Return the sentence that says how base64 is viewed; ``text`` is what is stored there, which may be a data URI."""
-    part = str(target.join(path))
+    part = f"{subject.reference}{path}"
     cut = "cut -d, -f2 | " if text.startswith("data:") else ""
-    command = f"coatcheck objects get '{part[1:]}' | {cut}base64 -d > FILE"
-    return f"To view it, give {part} (base64) to a tool that shows or saves files, or run: {command}"
+    command = f", or run: coatcheck objects get '{part[1:]}' | {cut}base64 -d > FILE" if subject.is_shared else ""
+    return f"To view it, give {part} (base64) to a tool that shows or saves files{command}"
 
 
 def path_of_block(position: int, inside: tuple[str, ...] = ()) -> Path:
@@ -119,7 +119,7 @@ def block_line(block: dict[str, Any], path: Path) -> str:
     return f"{label_of(path)}: {name}"
 
 
-def _steps(blocks: list[dict[str, Any]], target: Reference) -> list[str]:
+def _steps(blocks: list[dict[str, Any]], target: Reference, subject: Subject) -> list[str]:
     """Suggest reading the longest text or the links, and passing a block to a tool."""
     lengths = [(len(_inside(block, TEXT)[1]), -position) for position, block in enumerate(blocks)]
     longest, place = max(lengths)
@@ -136,7 +136,7 @@ def _steps(blocks: list[dict[str, Any]], target: Reference) -> list[str]:
         steps.append(call("get", target.join(cut)))
     pictured = next(((n, _inside(b, BASE64)[0]) for n, b in enumerate(blocks) if is_encoded(b)), None)
     if pictured is not None:
-        steps.append(viewing(target, path_of_block(*pictured)))
+        steps.append(viewing(subject, path_of_block(*pictured)))
     else:
         steps.append(
             reference_usage(

@@ -297,7 +297,7 @@ def _steps(text: str, form: str, subject: Subject, limit: int) -> tuple[Summary,
     if target is None:
         return summary, []
     if form == BASE64:
-        return summary, [viewing(target, Path(), text)]
+        return summary, [viewing(subject, Path(), text)]
     calls = []
     if summary.section is not None:
         calls.append(call("get", target.join(Path((LINES, Slice(*summary.section))))))

@@ -172,6 +172,7 @@ class Subject(NamedTuple):
     kind_note: str | None = None  # another sentence for the headline, such as the format that it was parsed from
     tokens: int | None = None  # estimated tokens of the whole value; without it, one for four characters
     gets_whole: bool = False  # whether the tool that reads objects returns all of it
+    is_shared: bool = False  # whether other processes can read the store, such as `coatcheck objects get`
 
     @property
     def target(self) -> Reference | None:
