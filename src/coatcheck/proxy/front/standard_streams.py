@@ -4,6 +4,7 @@ import asyncio
 import os
 import queue
 import signal
+import socket
 import sys
 import threading
 import time
@@ -76,11 +77,31 @@ def signals(received: Callable[[int], None], shutdown_timeout: Callable[[], floa
                 continue  # as nohup requires
             before[number] = signal.signal(number, on_signal)
     try:
-        yield
+        with _woken_by_signals(loop):
+            yield
     finally:
         first.put(0)
         for number, handler in before.items():
             signal.signal(number, signal.SIG_IGN if ending else handler)
+
+
+@contextmanager
+def _woken_by_signals(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Let a signal end the loop's wait, also one that arrives between Python's last look for signals and the wait."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    received, sent = socket.socketpair()
+    with received, sent:
+        for end in (received, sent):
+            end.setblocking(False)
+        loop.add_reader(received, received.recv, 1)
+        before = signal.set_wakeup_fd(sent.fileno(), warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(before)
+            loop.remove_reader(received)
 
 
 def _end_in_time(signals_received: "queue.SimpleQueue[int]", shutdown_timeout: Callable[[], float]) -> None:
