@@ -273,6 +273,7 @@ def test_omitted_and_shown_lines_of_a_text_add_up(lines: list[str], limit: int) 
 @example(value=[10**90, {"\x85": None}], limit=0, tight=True)
 def test_a_whole_rendering_is_the_value_or_nothing(value: Any, limit: int, tight: bool) -> None:
     exact = mark_lines(value) if isinstance(value, str) else escape_line_breaks(dump_json(value).decode())
+    assume("\\ud" not in exact)  # lone surrogates are replaced in answers
     limit = len(exact) if tight else limit
     text = render_whole(value, limit)
     if text is None:

@@ -249,6 +249,11 @@ def results() -> Iterator[Any]:
 
 @pytest.mark.parametrize("value", list(results()))
 def test_suggested_calls_work_have_short_results_and_find_something(sandbox: Sandbox, value: Any) -> None:
+    make_suggested_calls(value, sandbox)
+
+
+def make_suggested_calls(value: Any, sandbox: Sandbox) -> str:
+    """Make the calls that the preview of a value suggests, check their answers, and return the preview."""
     explorer = Explorer(ObjectStore(InMemoryBackend()), sandbox=sandbox, response_limit=MOST_CHARACTERS)
     kept = explorer.keep(value, "tool", limit=4000)
     calls = re.findall(r"^(?:Next: )?object_store_(\w+)(\(.*\))$", kept.preview, re.MULTILINE)
@@ -268,6 +273,7 @@ def test_suggested_calls_work_have_short_results_and_find_something(sandbox: San
             lines = int(found[2].replace(",", ""))
             total = int(re.match(r".*?text of ([\d,]+) lines", kept.preview)[1].replace(",", ""))  # type: ignore[index]
             assert 0 < lines < 0.9 * total, (tool, arguments)
+    return kept.preview
 
 
 @pytest.mark.parametrize(
@@ -298,7 +304,7 @@ def test_suggested_calls_work_have_short_results_and_find_something(sandbox: San
         ("instances", 'filter=".Reservations | map(.Instances[]? | {InstanceId, Kind, Address}) | .[:20]"'),
         ("typed values", 'filter=".Items | map({pk: .pk.S, age: .age.N, active: .active.BOOL}) | .[:20]"'),
         ("a sheet", ".values | .[0] as $c | .[1:] | map([$c, .] | transpose | map({(.[0]): .[1]}) | add) | .[:20]"),
-        ("series", 'path=".result[1].metric")'),
+        ("series", 'path=".result[1].values", start=0, end='),
         ("cells", 'filter=".rows | map([.f[]? | .v]) | .[:20]"'),
         ("containers", "filter='map(select(.status == \"Exited (1)\") | {name, status, image}) | .[:20]'"),
         ("map of numbers", 'filter="to_entries | sort_by(.value) | reverse | .[:20] | from_entries"'),

@@ -1,19 +1,23 @@
 """Example jq filters that are valid, match the data and have short results."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 from coatcheck.explorer.previews.columns import Columns
 from coatcheck.explorer.previews.jq_picks import (
+    ESTIMATED,
     LONG_TEXT,
     MOST,
     Pick,
     field,
+    fitting,
+    fitting_picks,
     is_identifier,
     is_long_text,
     is_usable,
+    picked_values,
     picks,
     projection,
 )
@@ -31,10 +35,13 @@ MOST_FIELDS = 20
 """Fields that are considered for a selection."""
 MOSTLY = 0.8
 """Share of the items from which a value that they have is uninformative."""
+NAME_AND_VALUE = 2
+"""Members of a cell that has both."""
 MOST_BESIDE = 1
 """Maximum fields besides the one that an item wraps."""
 
 
+_LIMITED = re.compile(r" \| \.\[:\d+\]$")
 _CATEGORY = re.compile(r"\D*(?:\d\D*){0,3}")
 _TROUBLE = re.compile(r"fail|error|down|crash|critical|reject|denied|exited|cancel|timeout|lost", re.IGNORECASE)
 
@@ -56,7 +63,7 @@ def for_array(place: Path, items: Shape, sampled: Sequence[Any], total: int) -> 
     """Return a filter over the items of the array at ``place``: a selection, a projection or a summary."""
     inner = _for_inner(items, sampled) if total <= SHOWN or _has_mostly_lists(items) else ""
     body = inner or _for_items(items, sampled)
-    if body.startswith(("map(", "sort_by(")) and total > FEW and not inner:
+    if body.startswith(("map(", "sort_by(")) and total > FEW and not _LIMITED.search(body):
         body += f" | .[:{FEW}]"
     return body if not place else f"{jq_path(place)} | {body}"
 
@@ -77,7 +84,7 @@ def _for_inner(items: Shape, sampled: Sequence[Any]) -> str:
                 listed = f".{name}[]?" if found.objects is None else f".{name} | arrays[]"
                 if items.scalars or items.arrays:
                     listed = f"objects | {listed}"
-                return f"map({listed} | {projection(picked)}) | .[:{FEW}]"
+                return f"map({listed} | {projection(picked)}) | .[:{fitting_picks(picked, records, FEW)}]"
     return ""
 
 
@@ -119,17 +126,19 @@ def for_columns(place: Path, columns: Columns) -> str:
     return f"{named} as $c | {jq_path(place)} | {body}{f' | map({chosen})' if chosen else ''} | .[:{FEW}]"
 
 
-def for_map(place: Path, values: Shape, sampled: Sequence[Any], total: int) -> str:
+def for_map(place: Path, values: Shape, sampled: Mapping[str, Any], total: int) -> str:
     """Return a filter over the values of the map at ``place``."""
-    picked = picks(values.objects, _records(sampled)) if values.objects else []
-    few = "" if total <= FEW else f"to_entries | .[:{FEW}] | from_entries | "
+    picked = picks(values.objects, _records(list(sampled.values()))) if values.objects else []
+    rows = [[("", name), *picked_values(picked, member)] for name, member in sampled.items()]
+    most = fitting(rows[:ESTIMATED], FEW)
+    few = "" if total <= most else f"to_entries | .[:{most}] | from_entries | "
     if not picked:
         is_lists = values.arrays is not None and not values.scalars and values.objects is None
         body = f"{few}map_values(length)" if is_lists else f"keys | .[:{FEW}]"
         if values.scalars and set(values.scalars) <= {"integer", "number"} and not (values.objects or values.arrays):
             body = f"to_entries | sort_by(.value) | reverse | .[:{FEW}] | from_entries"
     elif values.scalars or values.arrays:
-        body = f"[.[] | objects | {projection(picked)}] | .[:{FEW}]"
+        body = f"[.[] | objects | {projection(picked)}] | .[:{most}]"
     else:
         body = f"{few}map_values({projection(picked)})"
     return body if not place else f"{jq_path(place)} | {body}"
@@ -159,7 +168,8 @@ def _for_items(items: Shape, sampled: Sequence[Any]) -> str:
         chosen = _with_trouble(items.objects) or _selection([pick.steps[0] for pick in picked], records)
         if chosen and len(picked) == 1 and (of_kind := _of_kind(chosen, records)):
             picked = of_kind
-        return f"map({guard}{chosen}{projection(picked)})"
+        most = fitting_picks(picked, records, FEW)
+        return f"map({guard}{chosen}{projection(picked)}){f' | .[:{most}]' if most < FEW else ''}"
     if items.arrays is not None:
         return "map(arrays | .[0])" if items.scalars or items.objects else _for_rows(sampled)
     if set(items.scalars) <= {"integer", "number"}:
@@ -204,7 +214,11 @@ def _wrapped(objects: Objects) -> tuple[str, Shape] | None:
     if len(fields) > MOST_BESIDE + 1 or any(found.seen < objects.seen for found in fields.values()):
         return None
     inner = [(name, found) for name, found in fields.items() if found.objects is not None]
-    return inner[0] if len(inner) == 1 and is_identifier(inner[0][0]) else None
+    if len(inner) != 1 or not is_identifier(inner[0][0]):
+        return None
+    inside = inner[0][1].objects
+    common = [found for found in ((inside and inside.fields) or {}).values() if inside and found.seen == inside.seen]
+    return inner[0] if common else None  # objects of several kinds are told apart by the field beside them
 
 
 def _records(sampled: Sequence[Any]) -> list[dict[str, Any]]:
@@ -237,12 +251,36 @@ def _telling(values: Sequence[str], total: int) -> str:
 
 
 def _comparable(text: str) -> bool:
-    """Whether a text may be a category: dates, addresses and hashes have more digits."""
-    return 0 < len(text) <= TEXT and text.isascii() and text.isprintable() and _CATEGORY.fullmatch(text) is not None
+    """Whether a text may be a category: dates, addresses and hashes have more digits, times are in the past."""
+    is_short = 0 < len(text) <= TEXT and text.isascii() and text.isprintable()
+    return is_short and _CATEGORY.fullmatch(text) is not None and not text.endswith(" ago")
+
+
+def _for_named_cells(rows: Sequence[Any]) -> str:
+    """Return a filter for rows of cells that have a name and a value, or a value alone; ``""`` for other rows."""
+    if not all(isinstance(row, (list, tuple)) and 0 < len(row) <= MOST_FIELDS for row in rows):
+        return ""
+    cells = [cell for row in rows for cell in row]
+    if not all(isinstance(cell, dict) and 0 < len(cell) <= NAME_AND_VALUE for cell in cells):
+        return ""
+    parts = [[tuple(cell.values()) for cell in row] for row in rows[:ESTIMATED]]
+    if all(len(cell) == 1 for cell in cells):
+        return f"map(map(.[])) | .[:{fitting([[('', *part) for part in row] for row in parts], FEW)}]"
+    keys = list(cells[0])
+    if not all(list(cell) == keys and isinstance(cell[keys[0]], str) for cell in cells) or not all(
+        map(is_usable, keys)
+    ):
+        return ""
+    if len(keys) != NAME_AND_VALUE or len({cell[keys[0]] for cell in rows[0]}) < len(rows[0]):
+        return ""
+    name, value = (field(key, first=True) for key in keys)
+    return f"map(map({{({name}): {value}}}) | add) | .[:{fitting(parts, FEW)}]"
 
 
 def _for_rows(rows: Sequence[Any]) -> str:
     """Return a filter for rows without names: those of one category, else those with the largest numbers."""
+    if named := _for_named_cells(rows):
+        return named
     width = len(rows[0]) if isinstance(rows[0], (list, tuple)) else 0
     if not 1 < width <= MOST_FIELDS or any(not isinstance(row, (list, tuple)) or len(row) != width for row in rows):
         return "map(.[0])"

@@ -6,6 +6,7 @@ from itertools import chain, islice, zip_longest
 from typing import Any, NamedTuple
 
 from coatcheck.explorer.previews.shape import Objects, Shape
+from coatcheck.explorer.previews.token_estimate import estimate_tokens
 from coatcheck.explorer.previews.wording import quote
 
 NAME = 60
@@ -18,6 +19,12 @@ MOST = 3
 """Maximum number of picked fields."""
 OPAQUE = 60
 """Characters from which a text without a space is picked only if there are no other fields."""
+TOKENS = 800
+"""Maximum estimated tokens of a filter's result."""
+ESTIMATED = 8
+"""Records from which the tokens of one are estimated."""
+FEWEST = 5
+"""Minimum number of records in it."""
 SAME = 3
 """Number of records from which a field with one value in all of them is uninformative."""
 _IDENTIFYING = (
@@ -43,6 +50,13 @@ class Pick(NamedTuple):
         """Its name in the result."""
         return self.steps[-2 if self.is_only else -1]
 
+    def value_in(self, record: Any) -> Any:
+        """Return its value in a record, of a long text the start."""
+        value = record
+        for step in self.steps:
+            value = value.get(step) if isinstance(value, dict) else None
+        return value[:START] if self.is_long and isinstance(value, str) else value
+
     def __str__(self) -> str:
         path = "".join(field(step, first=not place) for place, step in enumerate(self.steps))
         return f"{path}[:{START}]" if self.is_long else path
@@ -63,6 +77,25 @@ def picks(objects: Objects, records: Sequence[dict[str, Any]]) -> list[Pick]:
     unique = {pick.name: pick for pick in reversed(found)}
     chosen = [pick for pick in found if unique[pick.name] is pick][:MOST]
     return sorted(chosen, key=lambda pick: plain.index(pick.name) if len(pick.steps) == 1 else len(plain))
+
+
+def fitting(rows: Sequence[Iterable[tuple[str, Any]]], most: int) -> int:
+    """Return how many rows of named values a filter may return: fewer if these have ids, dates or other scripts."""
+    written = "".join(f'"{name}":"{value}",' for row in rows for name, value in row)
+    if len(written) * most <= TOKENS * len(rows):  # a token has more than one character
+        return most
+    tokens = estimate_tokens(written, len(written))
+    return max(min(most, TOKENS * len(rows) // tokens), FEWEST)
+
+
+def fitting_picks(picked: Sequence[Pick], records: Sequence[dict[str, Any]], most: int) -> int:
+    """Return how many records a filter may return with these fields."""
+    return fitting([picked_values(picked, record) for record in records[:ESTIMATED]], most)
+
+
+def picked_values(picked: Sequence[Pick], record: Any) -> list[tuple[str, Any]]:
+    """Return the names and values of the picked fields of a record."""
+    return [(pick.name, pick.value_in(record)) for pick in picked]
 
 
 def projection(picked: Sequence[Pick]) -> str:
@@ -101,7 +134,7 @@ def is_usable(name: Any) -> bool:
 
 def identifying_fields(names: Iterable[str]) -> list[str]:
     """Order field names: identifying ones first, the others in their order."""
-    return sorted(names, key=lambda name: _RANKS.get(name, len(_RANKS)))
+    return sorted(names, key=lambda name: _RANKS.get(name.lower(), len(_RANKS)))
 
 
 def is_long_text(texts: Iterable[Any]) -> bool:

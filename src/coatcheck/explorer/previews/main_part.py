@@ -81,7 +81,9 @@ def find_main(value: Any, shape: Shape) -> Main | None:
         if members is not None:
             # a few scalars are visible at the top level
             records = members.objects is not None or members.arrays is not None
-            weight = 4 * weight if records else weight
+            inside = (members.objects.fields or {}).values() if members.objects is not None else ()
+            # of lists of the same length, the one whose records have more in them
+            weight = 4 * weight + any(field.objects or field.arrays for field in inside) if records else weight
             if not path or ((records or weight > RUN) and (best is None or weight > best[0])):
                 best = (weight, path, members)
     if best is None:

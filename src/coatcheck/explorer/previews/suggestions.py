@@ -45,12 +45,15 @@ def suggestions(
     if main is not None and not page:
         available = subject.light(LIGHT)
         if len(main.container) > SHOWN:
-            members = main.container.values() if isinstance(main.container, dict) else main.container
+            is_map = isinstance(main.container, dict)
+            members = ({name: member} for name, member in main.container.items()) if is_map else main.container
             is_light = subject.characters <= available and not is_text
             page = _page(target, main.place, members, RUN if main.is_run else 1, available, is_light=is_light)
         else:
             page = _page_inside(target, main, available)
-    yield page or _look_into(target, part, inner, at(value, part), subject.light(LIGHT))
+    step = page or _look_into(target, part, inner, at(value, part), subject.light(LIGHT))
+    if page or main is None or step != call("get", target.join(inner)):  # the filter returns such a field of all items
+        yield step
     yield reference_usage(target, inner)
 
 
@@ -65,6 +68,8 @@ def _look_into(target: Reference, part: Path, inner: Path, member: Any, availabl
     """The call that returns a member, or the parts of a long one that its sample omits: names, the longest text."""
     if render_whole(member, available) is not None:
         return call("get", target.join(part))
+    if isinstance(member, str):
+        return call("get", target.join(_start_of(part, member)))
     found = inner
     if isinstance(member, dict):
         if len(member) > MOST_FIELDS:
@@ -72,8 +77,12 @@ def _look_into(target: Reference, part: Path, inner: Path, member: Any, availabl
             return call("query", target, filter=f"{jq_path(part)} | keys_unsorted | .{more}")
         texts = [(len(text), name) for name, text in member.items() if isinstance(text, str) and len(name) <= KEY]
         length, name = max(texts, default=(0, ""))
+        lists = [(len(inside), name) for name, inside in islice(member.items(), SAMPLED) if isinstance(inside, list)]
+        most, longest = max(lists, default=(0, ""))
         if length > LONG_TEXT:
             found = _start_of(part.child(Key(name)), member[name])
+        elif most > SHOWN and len(longest) <= KEY:
+            return _page(target, part.child(Key(longest)), member[longest], 0, available)
         elif inner == part:
             names = [name for name in islice(member, SAMPLED) if len(name) <= KEY]
             short = next((name for name in names if render_whole(member[name], available) is not None), None)
@@ -93,7 +102,7 @@ def _filter(value: Any, main: Main | None) -> str:
     if main is None:
         return for_record(value)
     if isinstance(main.container, dict):
-        values = list(islice(main.container.values(), SAMPLED))
+        values = dict(islice(main.container.items(), SAMPLED))
         if main.shape.objects is None and (names := parallel_parts(value, main.place)):
             return for_parallel(main.place, names, are_maps=True)
         return for_map(main.place, main.shape, values, len(main.container))

@@ -128,6 +128,8 @@ def _longest_section(text: str, entries: list[Entry]) -> tuple[int, int] | None:
     length, start = max(
         ((end - start, start) for start, end in pairwise([*starts, len(lines)])), key=lambda part: part[0]
     )
+    if length < FEW_LINES:  # the content is between all of them, as in a list of products
+        start = starts[0]
     most = min(max(length, FEW_LINES), MOST_LINES, len(lines) - start)
     available, end = LIGHT, start
     while end < start + most and available >= len(lines[end]):

@@ -1,0 +1,89 @@
+"""Suggested filters and pages of data with dense or nested fields: still short, and with the telling fields."""
+
+import hashlib
+from typing import Any
+
+import pytest
+
+from coatcheck.explorer.sandbox import Sandbox
+from tests.texts.test_suggestions import make_suggested_calls
+
+
+def hashed(number: int) -> str:
+    return hashlib.md5(str(number).encode()).hexdigest()
+
+
+SHOES = "".join(f'  - heading "Shoe {n}" [level=3] [ref=e{2 * n}]\n  - text: costs {n}\n' for n in range(120))
+CASES: dict[str, tuple[Any, str]] = {
+    "ids and dates": (
+        [
+            {"id": hashed(n), "made": f"2025-06-01T{n:02}:14:{n:02}Z", "edited": f"2025-07-01T{n:02}:14Z"}
+            for n in range(60)
+        ],
+        "map({id, made, edited}) | .[:1",
+    ),
+    "another script": (
+        [
+            {"id": n, "标题": f"登录页面在点击按钮{n}后没有响应需要修复" * 2, "说明": f"由于订单{n}延迟了两周" * 4}
+            for n in range(90)
+        ],
+        'map({id, "标题", "说明"}) | .[:1',
+    ),
+    "map of hashes": (
+        {hashed(n): {"a": hashed(n + 900), "b": hashed(n + 1800)} for n in range(300)},
+        "to_entries | .[:1",
+    ),
+    "inner records": (
+        {"data": [{"spans": [{"id": hashed(n), "of": hashed(n + 1), "at": hashed(n + 2)} for n in range(90)]}] * 2},
+        ".data | map(.spans[]? | {id, of, at}) | .[:1",
+    ),
+    "named cells": (
+        {
+            "results": [
+                [{"field": "@at", "value": str(n)}, {"field": "@text", "value": f"line {n}"}] for n in range(300)
+            ]
+        },
+        ".results | map(map({(.field): .value}) | add) | .[:20]",
+    ),
+    "long named cells": (
+        [[{"field": "at", "value": str(n)}, {"field": "ptr", "value": hashed(n) * 2}] for n in range(300)],
+        "map(map({(.field): .value}) | add) | .[:1",
+    ),
+    "cells by type": (
+        {"records": [[{"longValue": n}, {"stringValue": f"n{n}"}, {"isNull": True}] for n in range(300)]},
+        ".records | map(map(.[])) | .[:20]",
+    ),
+    "ages in words": (
+        [{"ID": hashed(n), "CREATED": f"{n % 3} days ago", "STATUS": f"Up {n} hours"} for n in range(90)],
+        "map({ID, STATUS, CREATED}) | .[:",
+    ),
+    "long text of a record": (
+        {"spec": "  size: 1\n" * 60, "events": "\n  Type  Reason  Age\n" + "  Warning  BackOff  1m\n" * 400},
+        'path=".events.lines[0:',
+    ),
+    "large members without texts": (
+        {"result": [{"metric": {"job": f"j{n}"}, "values": [[t, str(t)] for t in range(300)]} for n in range(20)]},
+        'path=".result[1].values", start=0, end=',
+    ),
+    "lists of the same length": (
+        {
+            "tags": [{"key": f"k{n}", "value": "v"} for n in range(3)],
+            "entries": [{"kind": f"k{n}", "data": {f"d{n}": list(range(2_000))}} for n in range(3)],
+        },
+        ".entries | map(",
+    ),
+    "snapshot of a regular page": (
+        f'- heading "Shoes" [ref=e1]\n{SHOES}- contentinfo [ref=e900]\n  - text: imprint\n  - text: more\n  - text: end\n',
+        'path=".lines[0:15]"',
+    ),
+}
+
+
+@pytest.mark.parametrize(("value", "expected"), CASES.values(), ids=CASES)
+def test_the_suggested_calls_are_short_and_show_the_telling_fields(value: Any, expected: str, sandbox: Sandbox) -> None:
+    assert expected in make_suggested_calls(value, sandbox)
+
+
+def test_a_field_that_the_filter_returns_is_not_suggested_again(sandbox: Sandbox) -> None:
+    nodes = [{"id": n, "tree": {"a": {f"k{k}": "x" * 90 for k in range(90)}}} for n in range(9)]
+    assert "object_store_get" not in make_suggested_calls({"nodes": nodes}, sandbox)
