@@ -20,7 +20,8 @@ _TEXTS = {
     "connect_timeout": "did not accept a connection in time. Check the address, the network, the firewall, and TLS (rediss://).",
     "timeout": "did not answer in time. It may be overloaded or stuck, or need more time (redis_timeout).",
     "busy": "has no free connection left in this process. Allow more connections (?max_connections= in the Redis URL).",
-    "dropped": "dropped the connection. Check that it is running, and that it speaks plain Redis on this port.",
+    "dropped": "dropped the connection. Check that it is running, that the Redis URL begins with rediss exactly if it "
+    "uses TLS, and that it gets a client certificate if it requires one.",
     "authentication": "did not accept the credentials. Check the user and password in the Redis URL.",
     "permission": "does not let this user run the command or use the key. Check the user's rights.",
     "full": "has no memory left (maxmemory). Let it evict old keys (maxmemory-policy), or give it more memory.",
