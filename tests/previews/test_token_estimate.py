@@ -86,3 +86,22 @@ def test_estimates_in_previews_of_recorded_results_match_the_tokenizer(sandbox: 
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     within = 0.27 if name in FURTHER_OFF else 0.15
     assert abs(stated / count_tokens(text) - 1) <= within
+
+
+ITEMS = [{"id": number, "name": f"n{number}"} for number in range(3000)]
+ITEM_TEXTS = [json.dumps(row, indent=2) for row in ITEMS]
+
+
+@pytest.mark.parametrize("most_bytes", [0, 1000])
+@pytest.mark.parametrize(
+    ("texts", "structured"), [(ITEM_TEXTS, ITEMS), ([LOG], LOG), (["word " * 300_000], "word " * 300_000)]
+)
+def test_a_result_s_size_is_that_of_its_texts_whether_or_not_it_can_be_stored(sandbox, texts, structured, most_bytes):
+    content = [{"type": "text", "text": text} for text in texts]
+    store = ObjectStore(InMemoryBackend(), max_object_bytes=most_bytes)
+    kept = Explorer(store, sandbox=sandbox).keep(
+        ToolResult({"content": content, "structuredContent": {"result": structured}})
+    )
+    assert (kept.reference is None) == bool(most_bytes)
+    assert kept.characters == sum(map(len, texts))
+    assert f" {kept.characters:,} characters (~" in kept.preview

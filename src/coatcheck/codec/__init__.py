@@ -34,7 +34,7 @@ from coatcheck.codec.encoding import (
 from coatcheck.codec.envelope import CODEC_NAME, HEAD_BYTES, JsonType, Kind, Metadata, pack, unpack, unpack_metadata
 from coatcheck.codec.exact_json import load_exactly, load_json, parse_exactly
 from coatcheck.codec.json_encoders import CLIENT_LEVELS, PART_LEVELS, Spliced, is_deeper
-from coatcheck.codec.tool_results import ToolResult, is_large_result, result_text, result_value
+from coatcheck.codec.tool_results import ToolResult, is_large_result, result_text, result_value, seen_texts
 
 __all__ = [
     "CLIENT_LEVELS",
@@ -82,6 +82,7 @@ __all__ = [
     "require_zstd",
     "result_text",
     "result_value",
+    "seen_texts",
     "splice_text",
     "start_of_text",
     "unpack",

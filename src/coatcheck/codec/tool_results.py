@@ -188,6 +188,18 @@ def _parsed(text: str) -> Any:
 # Its size
 
 
+def seen_texts(result: dict[str, Any], stored: int) -> list[str]:
+    """Return the texts of a result that is read as them; none if it has other content, or hardly any text.
+
+    ``stored`` are the characters of all of it as JSON. Usually the texts repeat ``structuredContent``, and a host shows
+    one of them; comparing them would block the event loop.
+    """
+    texts = [text for block in blocks_of(result) if (text := text_of(block)) is not None]
+    if len(texts) < len(blocks_of(result)):
+        return []
+    return texts if structured_of(result) is None or sum(map(len, texts)) >= stored // 10 else []
+
+
 def seen_characters(result: dict[str, Any], stored: int) -> int:
     """Estimate the characters of a whole result that a model would have read, without traversing it.
 

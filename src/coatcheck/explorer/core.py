@@ -362,9 +362,8 @@ def target_of(object_id: str | Reference, path: str | Path = "") -> Reference:
 
 def _size(encoded: Encoded, value: Any) -> tuple[int, int | None]:
     """Characters of the value in the form that the model would have read, and tokens if they differ from its JSON."""
-    if isinstance(value, ToolResult) and not codec.is_large_result(value.result):
-        # Comparing text and structure of a large result would block the event loop: its JSON is counted.
-        text = codec.result_text(value.result)
-        if text is not None:
-            return len(text), estimate_tokens(text, len(text))
-    return encoded.characters, None
+    texts = codec.seen_texts(value.result, encoded.characters) if isinstance(value, ToolResult) else []
+    if not texts:
+        return encoded.characters, None
+    characters = sum(map(len, texts))
+    return characters, None if codec.is_large_result(value.result) else estimate_tokens("\n".join(texts), characters)

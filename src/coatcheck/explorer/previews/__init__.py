@@ -152,4 +152,6 @@ def _characters(part: Any, value: Any, inner: Path, subject: Subject) -> int:
     if isinstance(part, str):
         return len(part)
     encoded = dump_plain(part, WRITTEN)
-    return subject.characters - len(dump_json(without(value, inner))) if encoded is None else len(encoded.decode())
+    if encoded is None:
+        return max(subject.characters - len(dump_json(without(value, inner))), WRITTEN)
+    return len(encoded.decode())
