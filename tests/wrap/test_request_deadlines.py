@@ -15,8 +15,9 @@ from mcp.server import MCPServer
 
 from coatcheck.cli import serve_runner, web_server
 from coatcheck.cli.listen_options import Listening
+from coatcheck.containers import Container
 from coatcheck.proxy.front import asgi_middleware
-from coatcheck.proxy.front.asgi_middleware import BufferedBodies
+from coatcheck.proxy.front.asgi_middleware import BufferedBodies, DrainingApplication
 
 pytestmark = pytest.mark.anyio
 MEBIBYTE = 1 << 20
@@ -179,6 +180,26 @@ async def test_a_connection_that_sends_no_request_is_closed(monkeypatch):
             writer.write(sent)
             assert await reader.read() == b""
             writer.close()
+
+
+async def test_idle_connections_stay_open_for_longer_than_clients_reuse_them(monkeypatch):
+    seen = []
+
+    class Recorded(web_server.WebServer):
+        async def serve(self, sockets):
+            seen.append(self.config.timeout_keep_alive)
+            sockets[0].close()
+
+    monkeypatch.setattr(web_server, "WebServer", Recorded)
+    await web_server.run_web_server(
+        DrainingApplication(echo),
+        "/mcp",
+        Listening("streamable-http", "127.0.0.1", 0),
+        Container(),
+        lifespan=False,
+        verbose=False,
+    )
+    assert seen[0] > 2 * httpx2.Limits().keepalive_expiry
 
 
 async def test_a_connection_whose_body_never_ends_is_closed_and_its_request_freed(monkeypatch):

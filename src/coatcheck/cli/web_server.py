@@ -33,6 +33,10 @@ CLOSING_SECONDS = 3.0
 HEADER_TIMEOUT = 20.0
 """Seconds within which a connection must send the headers of a request."""
 
+KEEP_ALIVE_TIMEOUT = 20
+"""Seconds for which an idle connection stays open. Python's HTTP clients reuse one for 5 seconds, uvicorn's default, so
+that now and then a request met the end of its connection."""
+
 REQUEST_TIMEOUT = 150.0
 """Seconds within which a connection must send the body of a request; `wrap` refuses it before, with a reason."""
 
@@ -146,6 +150,7 @@ async def run_web_server(
             log_config=None,
             log_level="info" if verbose else "warning",
             lifespan="on" if lifespan else "off",
+            timeout_keep_alive=KEEP_ALIVE_TIMEOUT,
             # Fractions hold.
             timeout_graceful_shutdown=shutdown_seconds - min(CLOSING_SECONDS, shutdown_seconds / 2),  # type: ignore[arg-type]
         )
