@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from coatcheck.explorer.previews import Subject, render
+from coatcheck.explorer.previews import Subject, is_for_a_worker, render
 
 ROWS = [{"id": number, "name": f"name {number}"} for number in range(300)]
 MARKDOWN = "".join(f"# Part {number}\n\nSome text.\n\n" for number in range(90))
@@ -41,6 +41,29 @@ def test_a_table_in_an_object_is_shown_as_a_table() -> None:
     assert '\nBeside .stdout: {"exit":0,"stderr":""}\n' in text
     assert "\n@obj_1.stdout: array of 300 items, " in text
     assert "Text in CSV; paths and filters work on it" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "path"),
+    [
+        ({"content": [{"type": "text", "text": MARKDOWN}], "isError": False}, ".content[0].text"),
+        ({"result": {"issue": {"title": "A bug", "body": MARKDOWN}}, "ok": True}, ".result.issue.body"),
+        ([{"id": 1, "page": MARKDOWN}], "[0].page"),
+    ],
+)
+def test_the_long_text_inside_objects_with_nothing_else_is_shown(value: Any, path: str) -> None:
+    text = preview(value)
+    assert f"\nBeside {path}: " in text
+    assert f"\n@obj_1{path}: text of 360 lines, {len(MARKDOWN):,} characters" in text
+    assert "\n0| # Part 0\n" in text
+    assert f"{path}: " not in preview({"items": [value, value]})
+
+
+def test_a_long_text_inside_an_object_is_parsed_in_the_sandbox() -> None:
+    rows = json.dumps([{"id": number} for number in range(20_000)])
+    for value in ({"content": [{"type": "text", "text": rows}], "isError": False}, {"data": {"page": rows}}):
+        assert is_for_a_worker(value)
+        assert "[20,000 x {id: integer}]" in render(value, Subject("@obj_1", 99), 4000, in_sandbox=True).text
 
 
 def texts(*parts: str) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """Suggested filters and pages of data with dense or nested fields: still short, and with the telling fields."""
 
 import hashlib
+import json
 from typing import Any
 
 import pytest
@@ -52,6 +53,14 @@ CASES: dict[str, tuple[Any, str]] = {
     "cells by type": (
         {"records": [[{"longValue": n}, {"stringValue": f"n{n}"}, {"isNull": True}] for n in range(300)]},
         ".records | map(map(.[])) | .[:20]",
+    ),
+    "JSON texts": (
+        {"bodies": [json.dumps({"id": n, "event": f"e{n}", "at": n}) for n in range(300)]},
+        ".bodies | map(fromjson | {id, event, at}) | .[:20]",
+    ),
+    "errors with places": (
+        {"errors": [{"message": f"bad {n}", "locations": [{"line": n, "column": 3}]} for n in range(300)]},
+        ".errors | map(.message) | .[:20]",
     ),
     "ages in words": (
         [{"ID": hashed(n), "CREATED": f"{n % 3} days ago", "STATUS": f"Up {n} hours"} for n in range(90)],

@@ -37,6 +37,14 @@ def test_a_truncated_json_line_is_omitted_and_reported():
     assert opened(text) == [{"a": 1}, {"a": 2}]
 
 
+@pytest.mark.parametrize("space", ["", " \n"])
+def test_json_that_was_encoded_twice_is_read(space: str):
+    text = f"{space}{json.dumps(space + json.dumps(DOCUMENTS))}{space}"
+    assert (opened(text), form(text)) == (DOCUMENTS, "JSON in a JSON string")
+    assert opened('"[1] and words"') is None
+    assert opened('"[1, 2", "3]"') is None
+
+
 def test_several_documents_among_words_are_a_list_of_them():
     first, second = [{"a": 1}] * 9, [{"b": 2}] * 9
     text = f"Orders:\n```json\n{json.dumps(first)}\n```\nCustomers:\n```json\n{json.dumps(second)}\n```\n"

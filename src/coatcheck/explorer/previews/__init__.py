@@ -21,7 +21,7 @@ from coatcheck.explorer.previews.content_blocks import (
     title_of_blocks,
     title_of_bytes,
 )
-from coatcheck.explorer.previews.inner_part import FEW, LONG, path_to_long_part, without
+from coatcheck.explorer.previews.inner_part import FEW, LEVELS, LONG, path_to_long_part, without
 from coatcheck.explorer.previews.main_part import at
 from coatcheck.explorer.previews.one_line_descriptions import Preview, describe_around, describe_value, title
 from coatcheck.explorer.previews.preview_limit import PreviewBudget
@@ -96,10 +96,10 @@ def is_for_a_worker(value: Any) -> bool:
     return isinstance(part, str) and is_for_the_sandbox(part)
 
 
-def _has_a_long_text(member: Any) -> bool:
-    if isinstance(member, dict):  # a block, or its resource
-        member = member.get("text") or member.get("resource")
-        member = member.get("text") if isinstance(member, dict) else member
+def _has_a_long_text(member: Any, levels: int = LEVELS) -> bool:
+    if isinstance(member, (dict, list)) and levels and len(member) <= FEW:
+        inside = member.values() if isinstance(member, dict) else member
+        return any(_has_a_long_text(inner, levels - 1) for inner in inside)
     return isinstance(member, str) and len(member) >= LONG
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from coatcheck.codec.tool_results import CONTENT
 from coatcheck.explorer.previews.content_blocks import TEXT, is_encoded, is_envelope
+from coatcheck.explorer.previews.main_part import at
 from coatcheck.explorer.previews.samples import render_whole
 from coatcheck.references import Index, Key, Path, Step
 
@@ -12,11 +13,13 @@ FEW = 8
 """Maximum members of a value, including its long part."""
 SHORT = 300
 """Maximum characters of a member that is not the long part."""
+LEVELS = 3
+"""Levels of objects and lists with nothing else around a long text."""
 LONG = 1_000
 """Minimum characters of the long part."""
 
 
-def path_to_long_part(value: Any) -> Path | None:
+def path_to_long_part(value: Any, levels: int = LEVELS) -> Path | None:
     """Return the path to the only long part if it is a text, or in a list a text, a list or an object.
 
     A list or an object that is the long part of an object is shown by the shape of a preview anyway. Images and files
@@ -40,6 +43,10 @@ def path_to_long_part(value: Any) -> Path | None:
     if isinstance(member, str):
         return Path((*steps, step, *inside)) if len(member) >= LONG else None
     is_block = bool(steps)
+    if levels and isinstance(member, (list, dict)) and not is_block:
+        deeper = path_to_long_part(member, levels - 1)
+        if deeper is not None and isinstance(at(member, deeper), str):
+            return Path((*steps, step, *deeper.steps))
     is_item = isinstance(value, list) and isinstance(member, (list, dict)) and not is_block and _is_alone(members)
     return Path((*steps, step)) if is_item and render_whole(member, LONG) is None else None
 

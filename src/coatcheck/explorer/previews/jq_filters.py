@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
+from coatcheck.codec import open_json_text
 from coatcheck.explorer.previews.columns import Columns
 from coatcheck.explorer.previews.jq_picks import (
     ESTIMATED,
@@ -31,6 +32,8 @@ SHOWN = 3
 """Items that a preview shows at least in part."""
 FEW = 20
 """Maximum items in the result of a filter."""
+DOCUMENT = 2_000
+"""Maximum characters of a JSON text whose fields are looked at."""
 MOST_FIELDS = 20
 """Fields that are considered for a selection."""
 MOSTLY = 0.8
@@ -43,6 +46,8 @@ MOST_BESIDE = 1
 
 _LIMITED = re.compile(r" \| \.\[:\d+\]$")
 _CATEGORY = re.compile(r"\D*(?:\d\D*){0,3}")
+_TITLES = frozenset({"name", "title", "message", "summary", "text"})
+"""Fields that say more about a record than a list in it."""
 _TROUBLE = re.compile(r"fail|error|down|crash|critical|reject|denied|exited|cancel|timeout|lost", re.IGNORECASE)
 
 
@@ -93,8 +98,10 @@ def _has_mostly_lists(items: Shape) -> bool:
     if items.objects is None:
         return False
     scalars, most = 0, 0
-    for found in (items.objects.fields or {}).values():
+    for name, found in (items.objects.fields or {}).items():
         arrays = found.arrays
+        if name.lower() in _TITLES:
+            return False
         if arrays is None:
             scalars += found.objects is None
         elif found.seen == items.objects.seen and arrays.items is not None and arrays.items.objects is not None:
@@ -174,9 +181,19 @@ def _for_items(items: Shape, sampled: Sequence[Any]) -> str:
         return "map(arrays | .[0])" if items.scalars or items.objects else _for_rows(sampled)
     if set(items.scalars) <= {"integer", "number"}:
         return "{count: length, least: min, most: max}"
+    if (documents := _documents(sampled)) and (body := _for_items(describe(documents), documents)).startswith("map("):
+        return f"map(fromjson | {body[4:]}"
     if is_long_text(sampled):
         return f"map(strings | .[:{LONG_TEXT}])"
     return "unique | .[:20]"
+
+
+def _documents(texts: Sequence[Any]) -> list[dict[str, Any]]:
+    """Return the objects that texts contain as JSON, such as the bodies of messages; none if one contains none."""
+    if not all(isinstance(text, str) and text[:1] == "{" and len(text) <= DOCUMENT for text in texts):
+        return []
+    found = [value for text in texts if isinstance(value := open_json_text(text), dict)]
+    return found if len(found) == len(texts) else []
 
 
 def _with_trouble(objects: Objects) -> str:

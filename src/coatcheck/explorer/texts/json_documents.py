@@ -22,12 +22,16 @@ MOST_OTHER_AT_START = 10
 """Other lines after which a text without enough rows is not read further."""
 MOST_DOCUMENTS = 1_000_000
 _SPACE = re.compile(r"[ \t\r\n,]*")
+_TWICE = re.compile(r'\s*"(?:\\[nrt]|\s)*[\[{]')
 _START = re.compile(r"[\[{](?=\s*[\[{\"\d\-\]}tfn])(?<![^\s:`].)")
 
 
 def open_json(text: str) -> tuple[Any, str] | None:
     """Parse a text that is entirely JSON: a document, lines of documents, or several documents."""
     start = text.lstrip()[:1] if text[:1].isspace() else text[:1]
+    if start == '"':
+        value = _encoded_twice(text)
+        return None if value is None else (value, "JSON in a JSON string")
     if start not in {"{", "["}:
         return _lines(text) if text.count("\n{", 0, START) >= FEWEST_LINES else None
     value = _whole(text)
@@ -73,6 +77,16 @@ def _whole(text: str) -> Any:
         return value if isinstance(value, (dict, list)) else None
     read = _read(text, _end_of_space(text, 0))
     return read[0] if read is not None and _end_of_space(text, read[1]) == len(text) else None
+
+
+def _encoded_twice(text: str) -> Any:
+    """Parse the document in a text that is one JSON string: a tool that returns JSON as text was encoded again."""
+    if _TWICE.match(text) is None or text.rstrip()[-1:] != '"':
+        return None
+    try:
+        return _whole(json.loads(text))
+    except ValueError:
+        return None
 
 
 def _lines(text: str) -> tuple[Any, str] | None:

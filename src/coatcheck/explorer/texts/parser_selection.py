@@ -33,7 +33,7 @@ LIKE_BLOCKS = {"", "indented sections"}
 """What a text of blocks of named values looks like otherwise."""
 BYTE_ORDER_MARK = "\ufeff"
 _PYTHON_START = re.compile(r"\s*[\[({]{1,3}'")
-_JSON_BLOCK = re.compile(r"^\s*[\[{]", re.MULTILINE)
+_JSON_BLOCK = re.compile(r"^\s*\"?[\[{]", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
