@@ -22,6 +22,10 @@ LOG = "".join(
 )
 ROWS = [{"id": n, "name": f"user {n}", "email": f"user{n}@example.com", "score": n * 1.37} for n in range(200)]
 SOURCE = Path(json.__file__).read_text(encoding="utf-8")
+FILES = [
+    {"path": f"src/part_{n}.py", "sha": f"{n * 7919 + 1:08x}" * 5, "text": SOURCE[n * 400 : n * 400 + 3000]}
+    for n in range(20)
+]
 PROSE = "The quick brown fox jumps over the lazy dog, while nobody looks at it.\n" * 200
 
 
@@ -30,7 +34,9 @@ def count_tokens(text: str) -> int:
 
 
 @pytest.mark.parametrize(
-    "value", [LOG, ROWS, SOURCE, PROSE, json.dumps(ROWS)], ids=["log", "rows", "code", "prose", "JSON"]
+    "value",
+    [LOG, ROWS, SOURCE, FILES, PROSE, json.dumps(ROWS)],
+    ids=["log", "rows", "code", "files", "prose", "JSON"],
 )
 def test_an_estimate_is_within_fifteen_percent_of_the_tokenizer(value):
     text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))

@@ -8,7 +8,7 @@ for the others (tables of places, pages of links); four characters for each toke
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 from coatcheck.codec.json_encoders import dump_fast
 from coatcheck.explorer.previews.wording import INTEGER_BITS
@@ -18,6 +18,8 @@ WINDOW = 125
 """Characters of each sampled part of a text."""
 WINDOW_OF_JSON = 40
 """Those of a value that is no text: JSON is regular."""
+WINDOWS_OF_A_MEMBER = 3
+"""Sampled parts of a long text inside a value."""
 WRITTEN = 4_000
 """Characters of JSON up to which it is quicker to write all of it than its start."""
 
@@ -44,39 +46,50 @@ _VIETNAMESE = re.compile("[\u0103\u0111\u01a1\u01b0\u1ea0-\u1ef9]")
 """Letters of Vietnamese, whose words are one token with them."""
 
 
+Sample: TypeAlias = tuple[str, int]
+"""A part of a text, and the number of characters that it stands for."""
+
+
 def estimate_tokens(value: Any, characters: int) -> int:
     """Estimate the tokens of a value with this many characters as text; the cost does not depend on its size."""
-    sample = _windows(value, WINDOW) if isinstance(value, str) else _sample_of_json(value, characters)
-    if not sample:
-        return 0
+    sampled = [(_windows(value, WINDOW), len(value))] if isinstance(value, str) else _sample_of_json(value, characters)
+    tokens = sum(_count(sample) * stands_for / len(sample) for sample, stands_for in sampled if sample)
+    total = sum(stands_for for _, stands_for in sampled)
+    return round(tokens * characters / total) if total else 0
+
+
+def _count(sample: str) -> int:
     matches = _TOKENS.findall(sample)
     tokens = AT_ONCE * (len(matches) - 1) + len(re.findall(_TOKEN, matches[-1]))
     tokens += len(_BETWEEN_LETTERS.findall(sample))
     if not sample.isascii():
         tokens += sum(map(len, _WITHOUT_SPACES.findall(sample))) // 8 + len(_PICTURES.findall(sample)) * 2 // 3
         tokens -= len(_VIETNAMESE.findall(sample)) * 5 // 4
-    return round(tokens * characters / len(sample))
+    return tokens
 
 
-def _windows(text: str, window: int) -> str:
-    if len(text) <= WINDOWS * window:
+def _windows(text: str, window: int, count: int = WINDOWS) -> str:
+    if len(text) <= count * window:
         return text
-    step = (len(text) - window) // (WINDOWS - 1)
-    return "".join([text[start : start + window] for start in range(0, WINDOWS * step, step)])
+    step = (len(text) - window) // (count - 1)
+    return "".join([text[start : start + window] for start in range(0, count * step, step)])
 
 
-def _sample_of_json(value: Any, characters: int) -> str:
+def _sample_of_json(value: Any, characters: int) -> list[Sample]:
     if characters <= WRITTEN:
         try:
-            return _windows(dump_fast(value, default=None).decode(), WINDOW_OF_JSON)
+            sample = _windows(dump_fast(value, default=None).decode(), WINDOW_OF_JSON)
         except TypeError:
             pass  # contains values without a JSON form
+        else:
+            return [(sample, len(sample))]
     return _start(value)
 
 
-def _start(value: Any) -> str:
-    """Write the start of a value approximately as JSON."""
+def _start(value: Any) -> list[Sample]:
+    """Write the start of a value approximately as JSON; parts of a long text stand for all of it."""
     parts: list[str] = []
+    long: list[Sample] = []
     available = WINDOWS * WINDOW
     waiting: list[Iterator[Any]] = [iter((value,))]
     while waiting and available > 0:
@@ -85,17 +98,20 @@ def _start(value: Any) -> str:
                 waiting.append(_members(part) if isinstance(part, dict) else iter(part))
                 parts.append("{" if isinstance(part, dict) else "[")
                 break
-            text = (
-                part if isinstance(part, _Name) else f'"{part[:WINDOW]}",' if isinstance(part, str) else _scalar(part)
-            )
-            parts.append(text)
-            available -= len(text)
+            if isinstance(part, str) and len(part) > WINDOW and not isinstance(part, _Name):
+                long.append((_windows(part, WINDOW // WINDOWS_OF_A_MEMBER, WINDOWS_OF_A_MEMBER), len(part)))
+                available -= WINDOW
+            else:
+                text = part if isinstance(part, _Name) else f'"{part}",' if isinstance(part, str) else _scalar(part)
+                parts.append(text)
+                available -= len(text)
             if available <= 0:
                 break
         else:
             waiting.pop()
             parts.append("},")
-    return "".join(parts)
+    short = "".join(parts)
+    return [(short, len(short)), *long]
 
 
 def _members(value: dict[Any, Any]) -> Iterator[Any]:
