@@ -13,10 +13,7 @@ from coatcheck.arguments.json_pointers import Schema, local_targets
 REFERENCE: Schema = {"type": "string", "description": "@obj_1"}
 """The schema branch of a reference, without ``pattern``, which hosts drop and some model servers refuse."""
 
-REFERENCES_NOTE = (
-    "Any argument, or a part of it, may be a reference such as @obj_001 or @obj_001.items[0]; "
-    "for that literal text write @@obj_001."
-)
+REFERENCES_NOTE = "Any argument, or a part of it, may be a reference such as @obj_001.items[0]; @@obj_001 is literal."
 """What the description of a function that resolves references itself says of them."""
 
 MOST_PARAMETERS = 1_000

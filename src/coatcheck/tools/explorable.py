@@ -26,7 +26,7 @@ from coatcheck.tools.referenceable import (
 from coatcheck.tools.signatures import FunctionSignature, signature_of, with_signature
 
 _MARK = "__coatcheck_keeps_results__"
-_NOTE = "The result is stored: the answer is a preview of it with a reference, such as @obj_001, to explore it further."
+_NOTE = "The result is stored: the answer is a preview and its reference, such as @obj_001."
 
 
 P = ParamSpec("P")
