@@ -96,3 +96,37 @@ async def test_a_client_that_cancels_a_call_and_disconnects_causes_no_error_in_t
                 await appears(began)
                 calling.cancel_scope.cancel()
     assert "Traceback" not in "".join(text)
+
+
+EXITS = """
+import json, os, sys
+for line in sys.stdin:
+    asked = json.loads(line)
+    if asked["method"] == "tools/call":
+        os._exit(3)
+    if "id" in asked:
+        who = {"name": "exits", "version": "1"}
+        result = {"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}, "serverInfo": who, "tools": []}
+        print(json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": result}), flush=True)
+"""
+
+
+async def test_requests_after_the_exit_of_a_server_are_answered_until_the_session_is_over():
+    with wrapped_over_http("--", PYTHON, "-c", EXITS) as (_, url, log):
+        async with httpx2.AsyncClient(timeout=30) as http:
+            opened = await Callers(url, http).open()
+            session = {"Mcp-Session-Id": opened.headers["mcp-session-id"], "MCP-Protocol-Version": "2025-11-25"}
+
+            async def answer(number: int) -> httpx2.Response:
+                call = {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": {"name": "any"}}
+                return await http.post(url, json=call, headers={**HEADERS, **session})
+
+            with anyio.fail_after(60):
+                number = 1
+                while (answered := await answer(number)).status_code != 404:
+                    assert f'"id":{number},' in answered.text
+                    assert "ended with exit code 3" in answered.text
+                    number += 1
+            assert number > 2
+            assert (await Callers(url, http).open()).status_code == 200
+    assert "Traceback" not in "".join(log)

@@ -83,6 +83,7 @@ class Session:
         self.transport = transport
         self._events = events
         self.connected = asyncio.Event()
+        self.is_over = False  # its upstream is lost, and clients have had time to read so
         self._responses = EncodedResponses()
         self._calls = LongCalls(caller if caller.kind is CallerKind.PRINCIPAL else None)
         self._connection = make_connection()
@@ -124,14 +125,12 @@ class Session:
                     try:
                         with self.transport.idle_scope or anyio.CancelScope():
                             await asyncio.wait({reading, writing}, return_when=asyncio.FIRST_COMPLETED)
-                    except asyncio.CancelledError:
-                        with anyio.CancelScope(shield=True):
-                            await self.transport.terminate()  # else its streams look as if they had broken
-                        raise
                     finally:
-                        for task in (reading, writing):
-                            task.cancel()
                         with anyio.CancelScope(shield=True):
+                            # First, so that further requests are refused; else its streams look as if they had broken.
+                            await self.transport.terminate()
+                            for task in (reading, writing):
+                                task.cancel()
                             await asyncio.wait({reading, writing})
         finally:
             self.connected.set()
@@ -228,8 +227,13 @@ class Session:
         self._lost = text
         self._conversation.abandon_own_requests()
         self._conversation.fail_all(text)
-        # The missing session shows the client that it must open a new one, with a new upstream.
-        self._outbox.put_nowait(None)
+        # The missing session shows the client that it must open a new one, with a new upstream. Requests that arrive
+        # before get the error too.
+        asyncio.get_running_loop().call_later(FINAL_RESPONSE_SECONDS, self._refuse_requests)
+
+    def _refuse_requests(self) -> None:
+        self.is_over = True
+        asyncio.get_running_loop().call_later(FINAL_RESPONSE_SECONDS, self._outbox.put_nowait, None)
 
     def _post(self, line: bytes) -> None:
         encoded = self._responses.of(line)
@@ -296,7 +300,6 @@ class Session:
             del item, waiting  # An idle session would hold its last response.
             self._outbox_bytes -= size
             self._apply_backpressure()
-        await asyncio.sleep(FINAL_RESPONSE_SECONDS)
 
 
 def _as_on_the_wire(message: JSONRPCMessage) -> Message:

@@ -88,7 +88,7 @@ class Sessions:
             return
         session = self._sessions.get(given)
         # A session of another caller looks like a missing one.
-        if session is None or self._owners[given].caller != caller:
+        if session is None or session.is_over or self._owners[given].caller != caller:
             await _refuse(404, "Session not found", INVALID_REQUEST)(scope, receive, send)
             return
         await _answer(session, scope, receive, send)
