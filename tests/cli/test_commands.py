@@ -83,6 +83,7 @@ def test_the_version_is_printed():
         (["serve", "--config", "/nowhere.toml"], "/nowhere.toml does not exist"),
         (["wrap", "--url", "x"], '"x" is not the URL of a server'),
         (["doctor", "--nonsense"], "No such option"),
+        (["serve", "--tools", "a", "b"], "Error: b belongs to no option. The values of one are separated by commas"),
         (["wrap"], "Error: Name one thing to wrap"),
     ],
 )

@@ -42,6 +42,8 @@ def toolset_options(
     rest = list(words)
     while rest:
         flag, _, value = rest.pop(0).partition("=")
+        if flag not in owners and not flag.startswith("-"):
+            raise WrongUsage(f"{flag} belongs to no option. The values of one are separated by commas: --tools a,b.")
         if flag not in owners:
             near = close_names(flag, [*owners, *known])
             hint = f" Did you mean {near[0]}?" if near else ""
