@@ -49,6 +49,13 @@ def test_no_pipe_takes_the_descriptor_of_a_closed_stderr():
         process.stdin.close()
 
 
+def test_a_command_whose_messages_nobody_reads_does_its_work(tmp_path):
+    home = {**os.environ, "HOME": str(tmp_path), "COATCHECK_OBJECT_STORE_BACKEND": "sqlite"}
+    with redirected([*COATCHECK, "objects", "ls"], "2>&-", env=home) as process:
+        assert process.communicate(timeout=60) == ("", "")
+    assert process.returncode == 0
+
+
 def test_serve_exits_cleanly_when_the_client_stops_reading():
     with redirected([preloaded_python.COATCHECK, "serve"], "") as process:
         process.stdout.close()

@@ -67,6 +67,8 @@ def _open_standard_streams() -> None:
             os.fstat(descriptor)
         except OSError:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    if sys.stderr is None:  # Python found it closed.
+        sys.stderr = os.fdopen(2, "w", errors="backslashreplace", closefd=False)
     if isinstance(sys.stdout, io.TextIOWrapper):
         # An undecodable path or a terminal with a small character set must not crash a command.
         sys.stdout.reconfigure(errors="backslashreplace")
