@@ -33,7 +33,7 @@ RESULTS = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(RESULTS, st.integers(0, 5_000), st.integers(0, 5_000), st.booleans())
 def test_a_notice_is_within_its_limit_and_other_keys_are_unchanged(result, inline, limit, promised):
     size = measure_result(result, 10**9)

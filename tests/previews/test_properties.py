@@ -75,7 +75,7 @@ VALUES = values(40)
 SMALL_VALUES = values(20)
 LIMITS = st.one_of(st.integers(0, 400), st.integers(0, 20_000))
 THOROUGH = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 
 

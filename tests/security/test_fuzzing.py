@@ -142,7 +142,7 @@ KEPT = [(name, path) for name in TARGETS for path in sorted((FUZZ / "corpus" / n
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_hostile_bytes_are_refused_or_read_and_never_crash(name):
-    many = 25 if name == "wire" else 100  # a whole session each time
+    many = 12 if name == "wire" else 50  # a whole session each time
 
     @settings(max_examples=many, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.binary(max_size=300) | LIKELY[name])
