@@ -37,6 +37,42 @@ def test_a_truncated_json_line_is_omitted_and_reported():
     assert opened(text) == [{"a": 1}, {"a": 2}]
 
 
+NESTED = [{"id": n, "note": f'a "[{n}] b', "tags": ["x", "y\\"], "in": {"of": [n, [n]]}} for n in range(40)]
+CUT = "JSON (cut off; the incomplete last part is left out)"
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("note", ["", "…", "\n\n[truncated, 300 characters more]"])
+@pytest.mark.parametrize(
+    "around", [lambda rows: rows, lambda rows: {"meta": {"n": 40}, "data": {"rows": rows}, "next": 1}]
+)
+def test_a_json_document_that_is_cut_off_anywhere_has_its_complete_items(indent, note, around):
+    text = json.dumps(around(NESTED), indent=indent)
+    shortest = len(json.dumps(around(NESTED[:25]), indent=indent))
+    for end in range(shortest, len(text) - 1, 23):
+        value = opened(text[:end] + note)
+        rows = value if isinstance(value, list) else value["data"]["rows"]
+        assert len(rows) >= 24
+        assert value in (around(rows), {"meta": {"n": 40}, "data": {"rows": rows}})
+        assert rows == NESTED[: len(rows)]
+        assert form(text[:end] + note) == CUT
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[INFO] a, b, [c\n" * 9,
+        "a {\n  b: [1, 2,\n" * 9,
+        "{a: 1, b: [2, 3,",
+        "[" * 9_000,
+        '["' + '\\"' * 9_000,
+        "[1, 2]]]",
+    ],
+)
+def test_a_text_with_other_brackets_is_not_json_that_is_cut_off(text: str):
+    assert form(text) != CUT
+
+
 @pytest.mark.parametrize("space", ["", " \n"])
 def test_json_that_was_encoded_twice_is_read(space: str):
     text = f"{space}{json.dumps(space + json.dumps(DOCUMENTS))}{space}"

@@ -20,9 +20,13 @@ ROWS_FOR_EACH_OTHER = 9
 """JSON Lines have at least nine rows for each other line, so that what is left out is little."""
 MOST_OTHER_AT_START = 10
 """Other lines after which a text without enough rows is not read further."""
+LONGEST_CUT = 1_000_000
+"""Characters up to which a document that is cut off is read, a second at the most."""
 MOST_DOCUMENTS = 1_000_000
 _SPACE = re.compile(r"[ \t\r\n,]*")
 _TWICE = re.compile(r'\s*"(?:\\[nrt]|\s)*[\[{]')
+_TOKEN = re.compile(r'[\[\]{},]|"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+_CLOSING = {"[": "]", "{": "}"}
 _START = re.compile(r"[\[{](?=\s*[\[{\"\d\-\]}tfn])(?<![^\s:`].)")
 
 
@@ -114,6 +118,44 @@ def _lines(text: str) -> tuple[Any, str] | None:
         return None
     which = f"line {other[0]} is" if len(other) == 1 else f"{len(other):,} lines from line {other[0]} on are"
     return values, f"JSON Lines ({which} not JSON and left out)"
+
+
+def open_cut_json(text: str) -> tuple[Any, str] | None:
+    """Parse a JSON document whose end a program has cut off: all complete items of its outermost unfinished list."""
+    is_read = len(text) <= LONGEST_CUT and text.lstrip()[:1] in {"{", "["}
+    closing, ends = _unfinished(text) if is_read else ([], [])
+    depth = closing.index("]") if "]" in closing else max((n for n, found in enumerate(ends) if found), default=0)
+    for end in reversed(ends[depth][:2] if ends else []):
+        if 2 * end < len(text):
+            break
+        value = _whole(text[:end] + "".join(reversed(closing[: depth + 1])))
+        if value is not None:
+            return value, "JSON (cut off; the incomplete last part is left out)"
+    return None
+
+
+def _unfinished(text: str) -> tuple[list[str], list[list[int]]]:
+    """Return how the containers that are open at the end of a text close, and where the latest parts of each end.
+
+    These are a comma and what ends behind it; words behind a document may have brackets too.
+    """
+    closing: list[str] = []
+    ends: list[list[int]] = []
+    for token in _TOKEN.finditer(text):
+        sign = token[0]
+        if sign in _CLOSING:
+            closing.append(_CLOSING[sign])
+            ends.append([])
+        elif sign == "," and ends:
+            ends[-1] = [token.start()]
+        elif sign in _CLOSING.values():
+            if len(closing) < FEWEST or closing.pop() != sign:
+                return [], []  # complete, or no JSON
+            ends.pop()
+            ends[-1].append(token.end())
+        elif sign == '"' or not sign.endswith('"'):
+            break  # a string without an end
+    return closing, ends
 
 
 def _several(text: str) -> tuple[Any, str] | None:

@@ -7,7 +7,7 @@ from typing import Any
 from coatcheck.explorer.texts.csv_tables import looks_like_table, open_table
 from coatcheck.explorer.texts.field_blocks import looks_like_blocks, looks_like_calendar, open_blocks, open_calendar
 from coatcheck.explorer.texts.html_tables import looks_like_html_tables, may_have_tables, open_html_tables
-from coatcheck.explorer.texts.json_documents import open_json, open_json_inside
+from coatcheck.explorer.texts.json_documents import open_cut_json, open_json, open_json_inside
 from coatcheck.explorer.texts.line_records import looks_like_records, open_records
 from coatcheck.explorer.texts.mail_text import looks_like_mailbox, open_mailbox
 from coatcheck.explorer.texts.outlines import SUMMARISED
@@ -64,7 +64,7 @@ def open_text(text: str, *, in_sandbox: bool) -> Opened | None:
         value = open_yaml_text(text)
         found = None if value is None else (value, "YAML")
     if found is None:
-        found = _by_lines(text, in_sandbox=in_sandbox) or open_json_inside(text)
+        found = _by_lines(text, in_sandbox=in_sandbox) or open_cut_json(text) or open_json_inside(text)
     return None if found is None else Opened(*found)
 
 
