@@ -97,7 +97,7 @@ def test_a_secret_in_a_header_on_the_command_line_causes_a_warning_that_does_not
         (["--url", "http://127.0.0.1:{closed}/mcp"], "nothing listens at that address"),
         (["--url", "https://127.0.0.1:{open}/mcp"], "begins with http://"),
         (["--url", "http://127.0.0.1:{open}/elsewhere"], "Check the path"),
-        (["--url", "http://127.0.0.1:{open}/mcp", "--sse"], "refused with HTTP"),
+        (["--url", "http://127.0.0.1:{open}/mcp", "--sse"], "Leave out --sse if it uses streamable HTTP"),
         (["--url", "http://no-such-host.invalid/mcp"], "there is no such host"),
     ],
 )

@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 ENDPOINT_TIMEOUT = 10.0
 """Seconds within which a server must name its endpoint."""
+NOT_SSE = frozenset({400, 405, 406})
+"""With these a server of the other transport refuses to open a stream."""
 
 
 class SseConnection(HttpConnection):
@@ -75,7 +77,8 @@ class SseConnection(HttpConnection):
         try:
             async with self._client.stream("GET", self._url, headers={"accept": "text/event-stream"}) as response:
                 if response.is_error or response.is_redirect:
-                    self._end(refusal(self.name, response))
+                    other = response.status_code in NOT_SSE
+                    self._end(refusal(self.name, response) + other * " Leave out --sse if it uses streamable HTTP.")
                     return
                 kind = response.headers.get("content-type", "").partition(";")[0].strip()
                 if kind.lower() != "text/event-stream":
