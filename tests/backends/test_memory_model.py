@@ -93,6 +93,6 @@ class MemoryBackendAgainstASlowModel(RuleBasedStateMachine):
 
 
 MemoryBackendAgainstASlowModel.TestCase.settings = settings(
-    max_examples=100, stateful_step_count=40, deadline=None, derandomize=True
+    max_examples=300, stateful_step_count=40, deadline=None, derandomize=True
 )
 TestMemoryBackendAgainstASlowModel = MemoryBackendAgainstASlowModel.TestCase
