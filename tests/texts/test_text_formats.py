@@ -13,6 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from coatcheck.explorer.texts import open_text
+from coatcheck.explorer.texts.text_formats import recognise
 from tests.waiting import within
 
 
@@ -79,6 +80,26 @@ def test_json_that_was_encoded_twice_is_read(space: str):
     assert (opened(text), form(text)) == (DOCUMENTS, "JSON in a JSON string")
     assert opened('"[1] and words"') is None
     assert opened('"[1, 2", "3]"') is None
+
+
+@pytest.mark.parametrize("blank", ["", "\n"])
+@pytest.mark.parametrize("title", ["", "# Changes\n\n"])
+def test_lists_under_headings_are_markdown_and_not_yaml(blank: str, title: str):
+    changes = "".join(f"## 1.{n}.0\n{blank}- Fixed: part {n}\n- Added more\n\n" for n in range(30))
+    assert opened(title + changes) is None
+    assert recognise(title + changes) == "Markdown"
+
+
+def test_lists_below_sentences_are_not_yaml():
+    assert opened("".join(f"- Part {n}\n  - Fixed it\n  - Added more\n" for n in range(30))) is None
+    assert opened("- parts:\n  - a\n- more:\n    - b\n") == [{"parts": ["a"]}, {"more": ["b"]}]
+    assert opened("- - a\n  - b\n- !!seq\n  - c\n") == [["a", "b"], ["c"]]
+
+
+def test_yaml_lists_with_comments_are_yaml():
+    text = "# Fruits\n- apple\n- name: pear\n  size: 2\n# Others\n- carrot\n"
+    assert opened(text) == ["apple", {"name": "pear", "size": 2}, "carrot"]
+    assert opened("## All settings\na: 1\n\n## More\nb: 2\n") == {"a": 1, "b": 2}
 
 
 def test_several_documents_among_words_are_a_list_of_them():

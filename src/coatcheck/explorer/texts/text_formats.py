@@ -117,7 +117,7 @@ def _lines(lines: Sequence[str], start: str) -> str:
         return "an accessibility snapshot"
     if any(map(_OUTPUT.match, filled)):
         return OUTPUT
-    if _has_headings(start):
+    if has_headings(start):
         return "Markdown"  # although its examples look like source code
     if _lines_of(_PYTHON, start) >= FEWEST:
         return "Python source"  # whose comments look like headings
@@ -143,7 +143,7 @@ def is_snapshot(start: str) -> bool:
     return ("[ref=" in start or "uid=" in start) and len(_SNAPSHOT.findall(start)) >= FEWEST
 
 
-def _has_headings(start: str) -> bool:
+def has_headings(start: str) -> bool:
     """Whether most lines with ``#`` outside fences are above an empty line, as headings are, and few lines are code."""
     if "\n#" not in start:
         return False

@@ -9,7 +9,7 @@ import yaml
 from coatcheck.codec import dump_json
 from coatcheck.codec.exact_json import any_integer, parse_exactly
 from coatcheck.errors import ArgumentRejected
-from coatcheck.explorer.texts.text_formats import is_snapshot
+from coatcheck.explorer.texts.text_formats import LOOKED_AT, has_headings, is_snapshot
 
 MAX_EXPANDED_NODES = 1_000_000
 MAX_DEPTH = 200
@@ -22,6 +22,9 @@ MOST_CHARACTERS_JUDGED = 300
 FEWEST_STRUCTURAL_LINES = 2
 
 _STRUCTURE = re.compile(r"""[ ]*(?:-(?:[ ]|$)|(?:[\w./$@-]+|"[^"\n]*"|'[^'\n]*')[ ]*:(?:[ ]|$))""")
+_SECTION = re.compile(r"^#{2,6} \S", re.MULTILINE)
+_NESTED = re.compile(r"^( *)- [^\n:!&*|>\[{\"'-][^\n]*(?<![:|>-])\n\1 +- ", re.MULTILINE)
+"""A list below a sentence: in YAML it would be the rest of the sentence."""
 _DUMP = re.compile(r"[0-9a-fA-F]{4,16}: (?:[0-9a-fA-F]{2,4} ){2}")
 """A line of a hex dump."""
 _PASSED_OVER = re.compile(r"[ ]*(?:#.*|%.*|---.*|\.\.\.)?\s*$")
@@ -83,18 +86,29 @@ def open_yaml_text(text: str) -> Any:
 
 
 def looks_like_yaml(text: str) -> bool:
-    """Whether a text has the structure of YAML: each unindented line is ``key:`` or ``- ``, and two or more are."""
+    """Whether a text has the structure of YAML: each unindented line is ``key:`` or ``- ``, and two or more are.
+
+    Markdown has it too: lists under headings, which would be comments, and lists in lists.
+    """
     if _DUMP.match(text):
         return False
-    structural = 0
+    structural, items = 0, 0
     for line in _first_lines(text):
         if _PASSED_OVER.match(line) or line.startswith("\t"):
             continue
         if _STRUCTURE.match(line):
             structural += 1
+            items += line.lstrip().startswith("-")
         elif not line.startswith(" "):
             return False
+    if _is_markdown(text[:LOOKED_AT], are_items=items == structural):
+        return False
     return structural >= FEWEST_STRUCTURAL_LINES and not is_snapshot(text)
+
+
+def _is_markdown(start: str, *, are_items: bool) -> bool:
+    headed = are_items and (has_headings(start) or len(_SECTION.findall(start)) >= FEWEST_STRUCTURAL_LINES)
+    return headed or _NESTED.search(start) is not None
 
 
 def _first_lines(text: str) -> Iterable[str]:
