@@ -62,7 +62,7 @@ async def test_expected_errors_keep_their_text_and_others_reveal_nothing():
 
 @pytest.mark.anyio
 async def test_invalid_arguments_are_named():
-    refused = await own_tool(look).call({"start": "many"})
+    refused = await own_tool(look).call({"object_id": 1, "start": "many"})
     assert refused["isError"] is True
     assert '"object_id"' in refused["content"][0]["text"]
     assert '"start"' in refused["content"][0]["text"]
@@ -74,6 +74,15 @@ async def test_an_unknown_argument_is_refused_with_the_known_ones():
     assert refused == text_result(
         is_error=True,
         text='There is no argument "strat". Did you mean start? This tool takes object_id, start (optional), raw (optional).',
+    )
+
+
+@pytest.mark.anyio
+async def test_a_missing_argument_is_named_with_the_known_ones():
+    refused = await own_tool(look).call({"start": 2})
+    assert refused == text_result(
+        is_error=True,
+        text='The argument "object_id" is missing. This tool takes object_id, start (optional), raw (optional).',
     )
 
 

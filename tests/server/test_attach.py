@@ -272,6 +272,9 @@ async def test_a_client_that_names_a_hidden_parameter_changes_nothing(container,
         assert "explorer" not in tool.input_schema["properties"]
         named = await client.call_tool("object_store_get", {"object_id": object_id, "path": "[1]", "explorer": "mine"})
         assert 'There is no argument "explorer"' in text_of(named)
+        assert text_of(await client.call_tool("object_store_get", {})).startswith(
+            'The argument "object_id" is missing.'
+        )
         assert text_of(await client.call_tool("object_store_get", {"object_id": object_id, "path": "[1]"})) == "2"
 
 

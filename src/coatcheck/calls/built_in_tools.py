@@ -101,7 +101,7 @@ def normalized_arguments(
     ``nullable`` are those for which ``null`` is a valid value.
 
     Raises:
-        ArgumentRejected: An argument is unknown, or the arguments are not an object.
+        ArgumentRejected: An argument is unknown or missing, or the arguments are not an object.
     """
     meant = open_json_text(arguments) if isinstance(arguments, str) else {} if arguments is None else arguments
     usage = ", ".join(name if name in required else f"{name} (optional)" for name in names)
@@ -115,6 +115,9 @@ def normalized_arguments(
             raise ArgumentRejected(
                 f"There is no argument {quoted(str(name))}.{hint} This tool takes {usage or 'none'}."
             )
+    for name in required:
+        if name not in meant:
+            raise ArgumentRejected(f"The argument {quoted(name)} is missing. This tool takes {usage}.")
     return {name: value for name, value in meant.items() if value is not None or name in required or name in nullable}
 
 
