@@ -41,6 +41,7 @@ def run(operation: str, value: Any, **args: Any) -> str:
                 " | sort_by(.count) | reverse"
             ),
         ),
+        (ISSUES, "SELECT * FROM t", ".[:20]"),
         (ISSUES, "SELECT * FROM t ORDER BY comments DESC LIMIT 1;", "sort_by(.comments) | reverse | .[:1]"),
         (ISSUES, "SELECT avg(comments) FROM t", "(map(.comments) | add / length)"),
         (ISSUES, "SELECT number FROM t WHERE title LIKE '%3%' AND comments = 3",

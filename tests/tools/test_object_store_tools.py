@@ -227,6 +227,17 @@ async def test_a_filter_accepts_other_objects_as_variables(client: Client, store
     )
 
 
+@pytest.mark.parametrize("name", ["main", "$stock"])
+async def test_a_variable_of_any_name_leaves_the_object_itself_in_place(
+    client: Client, store: ObjectStore, name: str
+) -> None:
+    other = store.put("b")
+    answer = await call(
+        client, "query", object_id=store.put("a"), filter=f". + ${name.strip('$')}", **{"with": {name: f"@{other}"}}
+    )
+    assert answer.strip() == "ab"
+
+
 async def test_variables_even_empty_ones_may_be_json_text(client: Client) -> None:
     for written in ("{}", " {} ", '{"b": "@obj_001"}'):
         assert (

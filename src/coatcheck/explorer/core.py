@@ -47,7 +47,8 @@ from coatcheck.store.stored_object import StoredObject
 INLINE_BYTES = 64 * 1024
 """Bytes of payload up to which an object is decoded in this process; larger ones are decoded in the sandbox."""
 
-MAIN = "main"
+MAIN = "."
+"""The key of the object itself beside the variables of a filter, none of which has this name."""
 MOST_BYTES_TOGETHER = 64 * 1024 * 1024
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 _NOTHING = Metadata("json", 4, "null")
@@ -253,9 +254,12 @@ class ExplorerCore:
             ArgumentRejected: A name is not valid for a variable, or the objects are too large together.
         """
         parts = {MAIN: target}
-        for name, reference in others.items():
+        for written, reference in others.items():
+            name = written.removeprefix("$")
             if _VARIABLE.fullmatch(name) is None:
-                raise ArgumentRejected(f'with: "{excerpt(name)}" is not a name for a variable; use letters, as in $b.')
+                raise ArgumentRejected(
+                    f'with: "{excerpt(written)}" is not a name for a variable; use letters, as in $b.'
+                )
             parts[name] = reference
         pieces: list[bytes] = []
         for name, reference in parts.items():
@@ -270,7 +274,7 @@ class ExplorerCore:
                 f"{MOST_BYTES_TOGETHER:,}. Use paths to smaller parts."
             )
         unstored = Metadata("json", len(payload), "object", len(parts))
-        prelude = "".join(f'."{name}" as ${name} | ' for name in others) + f'."{MAIN}" | '
+        prelude = "".join(f'."{name}" as ${name} | ' for name in list(parts)[1:]) + f'."{MAIN}" | '
         args = {"filter": program, "prelude": prelude, "path": "", "limit": self.response_limit}
         args["reference"] = str(target)
         key = "+".join(f"{self.store.cache_key(each.object_id)}{each.path}" for each in parts.values())

@@ -341,7 +341,7 @@ def _from_sql(program: str) -> str:
         steps.append(f"map(.{_column(columns[0])}) | unique")
     elif columns != ["*"] and not found["group"]:
         steps.append(f"map({{{', '.join(map(_column, columns))}}})")
-    return " | ".join(steps or ["."])
+    return " | ".join(steps or [".[:20]"])
 
 
 def _aggregated(found: re.Match[str]) -> str:
