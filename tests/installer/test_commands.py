@@ -125,6 +125,14 @@ def test_comments_are_masked_completely(tmp_path):
     assert not [word for word in ("qmine", "qwhich", "qone", "qtwo", "qthree") if word in shown]
 
 
+def test_a_file_without_servers_at_the_client_s_place_is_said_to_have_none(tmp_path):
+    path = tmp_path / "mcp.json"
+    path.write_text('{"servers": {"a": {"command": "x"}}}')
+    for command in ("install", "uninstall"):
+        shown = invoke(command, "cursor", "--file", str(path), "--yes")
+        assert shown.endswith(": nothing to change; it has no servers under mcpServers.\n")
+
+
 def test_tabs_are_shown_as_tabs(tmp_path):
     assert '\n+\t"a": {"command": "' in shown_change(tmp_path, '{"mcpServers": {\n\t"a": {"command": "x"}\n}}')
 

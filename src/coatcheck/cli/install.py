@@ -232,7 +232,8 @@ def apply_plan(plan: "Plan", *, dry_run: bool, yes: bool) -> None:
 
     _print_outcomes(plan, dry_run=dry_run, yes=yes)
     if not plan.changes:
-        print_line(f"{plan.file.path}: nothing to change.")
+        none = "" if plan.outcomes else f"; it has no servers under {'.'.join(plan.file.client.servers[0])}"
+        print_line(f"{plan.file.path}: nothing to change{none}.")
         if not dry_run:
             carry_out(plan)
         return
