@@ -78,7 +78,10 @@ def test_doctor_checks_the_container(folder, place):
         (["--container", "mymodule"], "takes module:attribute, not 'mymodule'"),
         (["--container", "nowhere:x"], "cannot be loaded: ModuleNotFoundError"),
         (["--container", "mymodule:yours"], "cannot be loaded: AttributeError"),
-        (["--container", "mymodule:number"], "mymodule:number is not a coatcheck container but int: it must be"),
+        (
+            ["--container", "mymodule:number"],
+            "failed  mymodule:number is not a coatcheck container but int: it must be",
+        ),
         (["--container", "mymodule:two"], "several coatcheck containers; name one of them: mymodule:two.first"),
         (["--container", "mymodule:mine", "--object-store-ttl", "5"], "so --object-store-ttl would have no effect"),
     ],

@@ -26,13 +26,12 @@ def load_container(place: str) -> Container:
         found: Any = import_module(module)
         for name in path.split("."):
             found = getattr(found, name)
-        if not callable(found):
-            return _find_coatcheck(found, place)
-        if isinstance(found, providers.Provider) or not isinstance(found, containers.DynamicContainer):
+        if callable(found) and not isinstance(found, containers.DynamicContainer):
             found = found()
     except Exception as error:
+        reason = excerpt(str(error), 200).removesuffix(".")
         raise SettingsError(
-            f"The container {excerpt(place)} cannot be loaded: {type(error).__name__}: {excerpt(str(error), 200)}."
+            f"The container {excerpt(place)} cannot be loaded: {type(error).__name__}: {reason}."
         ) from error
     return _find_coatcheck(found, place)
 
