@@ -56,7 +56,9 @@ def test_words_of_questions_do_not_count_beside_others(do):
 
 
 def test_no_match_is_reported(do):
-    assert do("rank", TEXT, pattern="zebra").text == "0 passages of @obj_1 with any of zebra, the best first."
+    assert do("rank", TEXT, pattern="zebra").text == (
+        "0 passages of @obj_1 with any of zebra, the best first. Try other words, or a pattern without ranked."
+    )
 
 
 @pytest.mark.parametrize(
@@ -80,3 +82,27 @@ def test_unusual_texts_are_searched(do):
 def test_the_searched_length_is_bounded_and_reported(do):
     text = "some words in a line\n" * 250_000 + "needle"
     assert "(Only the first 4,000,000 characters were looked at.)" in do("rank", text, pattern="needle").text
+
+
+def test_a_question_in_a_script_without_spaces_finds_the_passages_with_most_of_it(do):
+    text = "決済の話。\n\n決済が失敗する問題に対応。\n\n天気の話。"
+    lines = do("rank", text, pattern="決済はいつ失敗する").text.split("\n")
+    assert lines[0].startswith("2 passages of @obj_1 with any of 決済, 済は, ")
+    assert lines[1].startswith("line 2: 決済が失敗する問題に対応。")
+
+
+NOTES = {
+    "決済": "■ バージョン 3\n決済が失敗する問題に対応。",
+    "退款": "由于订单延迟了两周。客户要求退款。",
+    "ขอเงินคืน": "ลูกค้าขอเงินคืนเพราะสินค้าล่าช้า",
+    "ग्राहक": "ग्राहक ने पैसे वापस मांगे।",
+    "환불을": "고객이 환불을 요청했습니다.",
+    "الفاتورة": "الفاتورة مكررة",
+}
+
+
+@pytest.mark.parametrize(("word", "note"), NOTES.items())
+def test_words_of_scripts_without_spaces_and_with_combining_marks_are_found(do, word: str, note: str):
+    answer = do("rank", "\n\n".join(NOTES.values()) + "\n\nLogin (login) failed", pattern=f"{word}?")
+    assert answer.text.startswith(f"1 passage of @obj_1 with any of {word}, the best first:\n")
+    assert note.rsplit("\n", maxsplit=1)[-1] in answer.text

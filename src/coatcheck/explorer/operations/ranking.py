@@ -17,8 +17,14 @@ MOST_CHARACTERS = 4_000_000
 """Characters that are indexed; a worker takes about half a second for them."""
 MOST_WORDS = 20
 SNIPPET_WORDS = 40
+SNIPPET_CHARACTERS_AS_WORDS = 60
+"""SQLite gives at most 64."""
 SNIPPET_CHARACTERS = 400
-_WORD = re.compile(r"\w{1,60}")
+_WORD = re.compile(r"[^\x00-\x20\s!-/:-@\[-^`{-~\u2010-\u2027\u3000-\u3003\u3008-\u3011\uff01-\uff0f]{1,60}")
+"""A word, with combining marks: those of Hindi or Thai are no letters."""
+_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
+"""Characters of scripts without spaces between words (Chinese, Japanese, Thai): each is indexed as a word."""
+APART = "\x1f"
 _COMMON = frozenset(
     {"a", "an", "and", "are", "as", "at", "be", "by", "can", "do", "does", "for", "from", "how", "i", "if", "in", "is"}
     | {"it", "my", "of", "on", "or", "that", "the", "this", "to", "was", "were", "what", "when", "where", "which"}
@@ -43,7 +49,8 @@ def rank(document: Document, args: dict[str, Any]) -> Answer:
         PatternError: The pattern contains no word.
         SandboxError: SQLite was built without full-text search.
     """
-    words = list(dict.fromkeys(word.lower() for word in _WORD.findall(args["pattern"])))[:MOST_WORDS]
+    found_words = (word.lower() for word in _WORD.findall(args["pattern"]) if any(map(str.isalnum, word)))
+    words = list(dict.fromkeys(found_words))[:MOST_WORDS]
     words = [word for word in words if word not in _COMMON] or words
     if not words:
         raise PatternError(f'There is no word in "{excerpt(args["pattern"])}": a ranked search takes words.')
@@ -54,8 +61,11 @@ def rank(document: Document, args: dict[str, Any]) -> Answer:
     with closing(sqlite3.connect(":memory:")) as database:
         is_whole = _index(database, value if opened is None else opened)
         total, found = _best(database, words, start, most)
+        if not total and (pairs := _pairs(words)):  # a question without spaces
+            words = pairs
+            total, found = _best(database, words, start, most)
     head = f"{counted(total, 'passage')} of {place(args)} with any of {', '.join(words)}, the best first"
-    head += ":" if found else "."
+    head += ":" if found else ". Try other words, or a pattern without ranked."
     if not is_whole:
         head += f" (Only the first {MOST_CHARACTERS:,} characters were looked at.)"
     page = Page(args["limit"], head)
@@ -82,7 +92,7 @@ def _index(database: sqlite3.Connection, value: Any) -> bool:
             left -= len(text)
             if left < 0:
                 break
-            rows.append((where, text.encode("utf-8", "replace").decode()))
+            rows.append((where, _apart(text.encode("utf-8", "replace").decode())))
         database.executemany("insert into passages values (?, ?)", rows)
     except sqlite3.OperationalError as error:
         raise SandboxError(f"SQLite has no full-text search here ({error}): search with a pattern.") from None
@@ -90,14 +100,24 @@ def _index(database: sqlite3.Connection, value: Any) -> bool:
 
 
 def _best(database: sqlite3.Connection, words: list[str], start: int, most: int) -> tuple[int, list[Passage]]:
-    match_query = " OR ".join(f'"{word}"' for word in words)
+    match_query = " OR ".join(f'"{_apart(word)}"' for word in words)
     (total,) = database.execute("select count(*) from passages where passage match ?", [match_query]).fetchone()
     found = database.execute(
         "select place, snippet(passages, 1, '', '', '…', ?) from passages where passage match ? "
         "order by bm25(passages), rowid limit ? offset ?",
-        [SNIPPET_WORDS, match_query, most, start],
+        [SNIPPET_CHARACTERS_AS_WORDS if APART in match_query else SNIPPET_WORDS, match_query, most, start],
     ).fetchall()
-    return total, found
+    return total, [(where, text.replace(APART, "")) for where, text in found]
+
+
+def _pairs(words: list[str]) -> list[str]:
+    runs = [run for word in words for run in _UNSPACED.findall(word)]
+    pairs = [run[place : place + 2] for run in runs for place in range(len(run) - 1)]
+    return list(dict.fromkeys(pairs))[:MOST_WORDS]
+
+
+def _apart(text: str) -> str:
+    return text if text.isascii() else _UNSPACED.sub(lambda run: f"{APART}{APART.join(run[0])}{APART}", text)
 
 
 def _passages(value: Any) -> Iterator[Passage]:
