@@ -1,10 +1,12 @@
 import base64
 import json
+import re
 
 import pytest
 
 from coatcheck.explorer.previews import Subject, render
 from coatcheck.explorer.texts import Opened
+from coatcheck.explorer.tool_names import listed_as, names_of_tools
 
 LOG = "".join(
     f"commit {number:040x}\nAuthor: A {number % 5} <a@example.org>\n\n    Fix {number}\n\n" for number in range(2000)
@@ -138,6 +140,13 @@ def test_fewer_characters_of_numeric_texts_are_shown():
     words = "".join(f"the quick brown fox jumps over a lazy dog again {'x' * (n % 3)}\n" for n in range(600))
     shown = [render(text, Subject("@obj_1", len(text)), 4000).text for text in (numbers, words)]
     assert len(shown[0]) < 0.8 * len(shown[1])
+
+
+def test_without_the_tool_for_slices_the_next_lines_are_a_path():
+    text = "".join(f"line {n} of a text\n" for n in range(900))
+    with listed_as(names_of_tools(offered=("get",))):
+        shown = render(text, Subject("@obj_1", len(text)), 4000).text
+    assert re.search(r'\nNext: object_store_get\(object_id="@obj_1", path="\.lines\[12:52\]"\)\n', shown)
 
 
 @pytest.mark.parametrize("start", ["", "data:image/png;base64,"])

@@ -283,7 +283,9 @@ def _more(text: str, count: Count, subject: Subject, shown: Shown) -> str:
         start = len(shown.head)
         within = text.count("\n", shown.head_end, shown.head_end + subject.light(LIGHT))
         end = start + min(max(within, 1), PAGE)
-        return call("slice", target, start=start, end=min(end, count.lines) if count.exact else end)
+        end = min(end, count.lines) if count.exact else end
+        # A host may offer only some of the tools.
+        return call("slice", target, start=start, end=end) or call("get", target.join(Path((LINES, Slice(start, end)))))
     part = Slice(shown.head_end, min(shown.head_end + subject.light(LIGHT), len(text)))
     return call("get", target.join(Path((part,))))
 
