@@ -6,8 +6,12 @@ import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import anyio
+import anyio.lowlevel
+import httpx2
 import pytest
 
+from coatcheck.proxy.upstreams import http_client
 from coatcheck.proxy.upstreams.http_client import MAX_RESPONSE_BYTES
 from tests.wrap.running import WRAP
 
@@ -129,3 +133,29 @@ def test_the_retry_delay_of_a_server_is_bounded():
 
     assert resume_delay(10) == 0.01
     assert resume_delay(999_999_999_999) == MAX_RETRY_MILLISECONDS / 1000
+
+
+@pytest.mark.anyio
+async def test_a_compressed_stream_without_events_is_bounded_and_gives_other_tasks_turns(monkeypatch):
+    monkeypatch.setattr(http_client, "MAX_RESPONSE_BYTES", 2 << 20)
+    headers = {"content-type": "text/event-stream", "content-encoding": "gzip"}
+
+    async def body():
+        yield gzip.compress(b":\n" * (4 << 20))
+
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await anyio.lowlevel.checkpoint()
+
+    transport = httpx2.MockTransport(lambda _request: httpx2.Response(200, headers=headers, content=body()))
+    async with httpx2.AsyncClient(transport=transport) as client, client.stream("GET", "http://localhost/") as response:
+        async with anyio.create_task_group() as counting:
+            counting.start_soon(count)
+            with pytest.raises(ValueError, match="larger than"):
+                _ = [event async for event in http_client.read_events(response)]
+            counting.cancel_scope.cancel()
+    assert turns > 100

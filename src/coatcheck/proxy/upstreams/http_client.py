@@ -30,6 +30,9 @@ _ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})
 """Content encodings that are decompressed in bounded chunks."""
 
 REDIRECTS = frozenset({307, 308})
+LINES_AT_ONCE = 16 << 10
+"""Characters of a stream whose lines are read at a time: each may be one line."""
+
 PART = 256 << 10
 """Bytes of a message that are passed to the connection at a time: what it cannot send immediately is copied again."""
 
@@ -234,8 +237,6 @@ async def read_body(response: httpx2.Response) -> bytes:
     check_encoding(response)
     body = BytesIO()
     async for chunk in _LongReading().paced(response.aiter_bytes()):
-        if body.tell() + len(chunk) > MAX_RESPONSE_BYTES:
-            raise ValueError(TOO_LARGE)
         body.write(chunk)
     return body.getvalue()
 
@@ -244,7 +245,7 @@ async def read_events(response: httpx2.Response) -> AsyncIterator[httpx2.ServerS
     """Read the events of a response, decompressed.
 
     Raises:
-        ValueError: It has an encoding that was not requested.
+        ValueError: It has an encoding that was not requested, or more than `MAX_RESPONSE_BYTES` without an event.
         httpx2.SSEError: An event is larger than `MAX_RESPONSE_BYTES`.
     """
     check_encoding(response)
@@ -268,15 +269,23 @@ class _LongReading:
         self._size = 0
 
     async def paced(self, chunks: AsyncIterator[C]) -> AsyncIterator[C]:
-        """Yield the same chunks."""
+        """Yield the same chunks, with turns for other tasks: what the server sent may expand to gigabytes of them.
+
+        Raises:
+            ValueError: The body, or what precedes the next event, is larger than `MAX_RESPONSE_BYTES`.
+        """
         try:
             async for chunk in chunks:
                 self._size += len(chunk)
+                if self._size > MAX_RESPONSE_BYTES:
+                    raise ValueError(TOO_LARGE)
                 if self._size > LONG_MESSAGE:
                     self._may_continue.clear()
                     if not self._reading.grow_to(self._size):
                         await self._may_continue.wait()
                 yield chunk
+                if self._size > LINES_AT_ONCE:
+                    await asyncio.sleep(0)
         finally:
             self._reading.finish()
 
@@ -288,8 +297,12 @@ class _PacedResponse:
         self.headers, self.request, self._chunks = response.headers, response.request, response.aiter_text
         self.reading = _LongReading()
 
-    def aiter_text(self) -> AsyncIterator[str]:
-        return self.reading.paced(self._chunks())
+    async def aiter_text(self) -> AsyncIterator[str]:
+        async for chunk in self.reading.paced(self._chunks()):
+            for start in range(0, len(chunk), LINES_AT_ONCE):
+                yield chunk[start : start + LINES_AT_ONCE]
+                if start:
+                    await asyncio.sleep(0)
 
 
 def one_line(data: bytes) -> bytes:
