@@ -152,10 +152,13 @@ async def test_a_compressed_stream_without_events_is_bounded_and_gives_other_tas
             await anyio.lowlevel.checkpoint()
 
     transport = httpx2.MockTransport(lambda _request: httpx2.Response(200, headers=headers, content=body()))
-    async with httpx2.AsyncClient(transport=transport) as client, client.stream("GET", "http://localhost/") as response:
-        async with anyio.create_task_group() as counting:
-            counting.start_soon(count)
-            with pytest.raises(ValueError, match="larger than"):
-                _ = [event async for event in http_client.read_events(response)]
-            counting.cancel_scope.cancel()
+    async with (
+        httpx2.AsyncClient(transport=transport) as client,
+        client.stream("GET", "http://localhost/") as response,
+        anyio.create_task_group() as counting,
+    ):
+        counting.start_soon(count)
+        with pytest.raises(ValueError, match="larger than"):
+            _ = [event async for event in http_client.read_events(response)]
+        counting.cancel_scope.cancel()
     assert turns > 100
