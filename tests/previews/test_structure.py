@@ -223,9 +223,13 @@ def test_only_a_bounded_number_of_members_is_read(limit: int) -> None:
 
 def test_for_few_records_with_nested_lists_the_suggestions_address_the_lists() -> None:
     tree = [{"name": "src", "children": [{"name": f"file {number}", "type": "file"} for number in range(500)]}]
-    text = preview(tree)
+    text = preview(tree * 2)
     assert 'filter="map(.children[]? | {name, type}) | .[:20]"' in text
     assert 'path="[0].children", start=0, end=20)' in text
+    text = preview(tree)
+    assert '\n[0].children[499]: {"name":"file 499","type":"file"}\n' in text
+    assert 'filter=".[0].children | map({name, type}) | .[:20]"' in text
+    assert 'path="[0].children", start=1, end=21)' in text
 
 
 def test_the_names_of_few_fields_are_shown_where_their_types_are_folded() -> None:

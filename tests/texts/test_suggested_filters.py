@@ -54,6 +54,28 @@ CASES: dict[str, tuple[Any, str]] = {
         {"records": [[{"longValue": n}, {"stringValue": f"n{n}"}, {"isNull": True}] for n in range(300)]},
         ".records | map(map(.[])) | .[:20]",
     ),
+    "a table in lists of one": (
+        {"results": [{"id": 0, "series": [{"columns": ["at", "use"], "values": [[n, n / 7] for n in range(300)]}]}]},
+        ".results[0].series[0].columns as $c | .results[0].series[0].values | map(",
+    ),
+    "cases in lists of one": (
+        {
+            "nodes": [
+                {
+                    "name": "all",
+                    "children": [{"name": f"t{n}", "result": "ok" if n % 5 else "Failed"} for n in range(300)],
+                }
+            ]
+        },
+        "filter='.nodes[0].children | map(select(.result == \"Failed\") | {name, result}) | .[:20]'",
+    ),
+    "columns as meta": (
+        {
+            "meta": [{"name": "day", "type": "Date"}, {"name": "n", "type": "UInt64"}],
+            "data": [["d", n] for n in range(900)],
+        },
+        "[.meta[].name] as $c | .data | map(",
+    ),
     "JSON texts": (
         {"bodies": [json.dumps({"id": n, "event": f"e{n}", "at": n}) for n in range(300)]},
         ".bodies | map(fromjson | {id, event, at}) | .[:20]",

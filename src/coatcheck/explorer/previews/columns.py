@@ -9,7 +9,7 @@ from coatcheck.explorer.previews.main_part import at
 from coatcheck.explorer.previews.shape_text import field_name
 from coatcheck.references import Path
 
-NAMES = ("columns", "fields", "headers", "header", "column_names")
+NAMES = ("columns", "fields", "headers", "header", "column_names", "cols", "meta", "schema")
 JUDGED = 20
 MOST = 200
 MOST_PARALLEL = 5
@@ -41,7 +41,7 @@ def columns_beside(value: Any, place: Path) -> Columns | None:
     if not place:
         return None
     rows, parent = at(value, place), at(value, Path(place.steps[:-1]))
-    if not isinstance(rows, (list, tuple)) or not rows:
+    if not isinstance(rows, (list, tuple)) or not rows or not isinstance(parent, dict):
         return None
     for key in NAMES:
         columns = parent.get(key)

@@ -6,7 +6,7 @@ from coatcheck.errors import counted
 from coatcheck.explorer.previews.shape import Shape
 from coatcheck.explorer.previews.wording import quote
 from coatcheck.explorer.tool_names import DEFAULT_PREFIX, listed_name
-from coatcheck.references import Key, Path, Reference, Slice, Step
+from coatcheck.references import Index, Key, Path, Reference, Slice, Step
 
 LONGEST = 400
 """Maximum characters of a suggestion; longer ones are dropped."""
@@ -66,7 +66,7 @@ class Main(NamedTuple):
 
 
 def find_main(value: Any, shape: Shape) -> Main | None:
-    """Find the largest list or map on a path through single objects; ``None`` if there is none."""
+    """Find the largest list or map on a path through single objects, also in lists; ``None`` if there is none."""
     best: tuple[int, tuple[Step, ...], Shape] | None = None
     places: list[tuple[tuple[Step, ...], Shape]] = [((), shape)]
     for path, here in places:
@@ -78,6 +78,8 @@ def find_main(value: Any, shape: Shape) -> Main | None:
             places.extend(((*path, Key(name)), field) for name, field in (objects.fields or {}).items())
         elif arrays is not None and arrays.items is not None:
             weight, members = arrays.lengths.most, arrays.items
+            if weight == 1 and arrays.items.objects is not None:  # such as the one series of a result
+                places.append(((*path, Index(0)), arrays.items))
         if members is not None:
             # a few scalars are visible at the top level
             records = members.objects is not None or members.arrays is not None
