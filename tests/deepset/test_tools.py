@@ -308,8 +308,17 @@ async def test_hidden_parameters_are_not_shown_and_cannot_be_set(client, platfor
         shown = set(tool.input_schema.get("properties", {}))
         hidden = {"client", "workspace", "ranker", "docs", "response_limit", "poll_interval", "ctx"}
         assert not shown & (hidden | {"skip_validation_errors", "wait_for_deployment", "timeout_seconds"}), tool.name
-    await client.call_tool("list_pipelines", {"workspace": "nowhere", "client": "mine"})
-    assert platform.requests[-1].path == "v1/workspaces/default/pipelines"
+    await client.call_tool("list_pipelines", {})
+    for name in ("workspace", "client"):
+        refused = await client.call_tool("list_pipelines", {name: "mine"})
+        assert refused.is_error
+        assert f'There is no argument "{name}". This tool takes' in text_of(refused)
+    assert [request.path for request in platform.requests] == ["v1/workspaces/default/pipelines"]
+
+
+async def test_a_missing_argument_is_named_and_a_filter_is_no_argument_of_the_tool(client):
+    assert 'The argument "pipeline_name" is missing.' in text_of(await client.call_tool("get_pipeline", {}))
+    assert not (await client.call_tool("list_pipelines", {"_filter": "."})).is_error
 
 
 async def test_tools_have_annotations_for_hosts(client):

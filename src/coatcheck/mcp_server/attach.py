@@ -94,7 +94,7 @@ def attach_interceptor(
     tools = _RegisteredTools(server, plain_tools)
     nested_server = NestedServerMiddleware(plain_tools, tools.stores_objects)
     server.middleware.append(nested_server)
-    server.middleware.append(OwnArgumentsMiddleware(lambda name: _schema_of(server, name, plain_tools)))
+    server.middleware.append(OwnArgumentsMiddleware(lambda name: _schema_of(server, name, own), plain_tools))
     server.middleware.append(ReferenceMiddleware(interceptor, tools, defers_to_client=nested_server.defers_to_client))
     collect_garbage_once()
     return own
@@ -163,9 +163,8 @@ def install_tools(
         server.middleware.extend(installation.middleware)
     server.middleware.extend((well_formed_results, refuse_long_names, TenancyMiddleware(tenancy)))
     server.middleware.append(NestedServerMiddleware((), lambda: True))
-    # Tools of other toolsets parse their arguments themselves.
     objects = [name for name in names if getattr(_function(server, name), "__module__", "") == object_tools.__name__]
-    server.middleware.append(OwnArgumentsMiddleware(lambda name: _schema_of(server, name, objects)))
+    server.middleware.append(OwnArgumentsMiddleware(lambda name: _schema_of(server, name, names), objects))
     # A preview says that any tool takes its reference.
     server.middleware.append(ReferenceMiddleware(interceptor, _InstalledTools(server, ()), instructs=False))
     collect_garbage_once()

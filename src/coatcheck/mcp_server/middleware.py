@@ -95,13 +95,13 @@ async def refuse_long_names(ctx: ServerRequestContext[Any, Any], call_next: Call
 
 
 class OwnArgumentsMiddleware:
-    """Shortens the schemas of tools that coatcheck added to a server, and normalizes their arguments.
+    """Normalizes the arguments of tools that coatcheck added to a server, and shortens the schemas of object tools.
 
     ``input_schema`` returns that of such a tool, and ``None`` for the server's own tools.
     """
 
-    def __init__(self, input_schema: Callable[[str], dict[str, Any] | None]) -> None:
-        self._input_schema = input_schema
+    def __init__(self, input_schema: Callable[[str], dict[str, Any] | None], object_tools: Collection[str]) -> None:
+        self._input_schema, self._object_tools = input_schema, object_tools
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         """Handle one message."""
@@ -112,7 +112,7 @@ class OwnArgumentsMiddleware:
         if ctx.method != "tools/call" or not isinstance(name, str) or (schema := self._input_schema(name)) is None:
             return await call_next(ctx)
         try:
-            arguments = own_arguments(schema, params.get("arguments"))
+            arguments = own_arguments(schema, params.get("arguments"), takes_filter=name not in self._object_tools)
         except CoatcheckError as error:
             return _error_result(str(error), ctx.protocol_version)
         return await call_next(replace(ctx, params={**params, "arguments": arguments}))
@@ -121,14 +121,22 @@ class OwnArgumentsMiddleware:
         if not isinstance(result, dict):
             return result
         tools = [
-            {**tool, "inputSchema": short_schema(tool["inputSchema"])} if self._input_schema(tool["name"]) else tool
+            {**tool, "inputSchema": short_schema(tool["inputSchema"])} if tool["name"] in self._object_tools else tool
             for tool in result.get("tools", [])
         ]
         return {**result, "tools": tools}
 
 
-def own_arguments(schema: dict[str, Any], arguments: Any) -> dict[str, Any]:
+def own_arguments(schema: dict[str, Any], arguments: Any, *, takes_filter: bool = False) -> dict[str, Any]:
     """Return normalized arguments of a tool that coatcheck added; raises ``CoatcheckError`` if they do not fit."""
+    if (
+        takes_filter
+        and isinstance(arguments, Mapping)
+        and FILTER in arguments
+        and FILTER not in schema.get("properties", ())
+    ):
+        others = {name: value for name, value in arguments.items() if name != FILTER}
+        return {**own_arguments(schema, others), FILTER: arguments[FILTER]}
     types, names = DeclaredTypes(schema), schema.get("properties", {})
     nullable = [parameter for parameter in names if "null" in types.at((parameter,))]
     return normalized_arguments(arguments, names, schema.get("required", ()), nullable)
