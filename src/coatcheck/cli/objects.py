@@ -126,7 +126,7 @@ def get(
     *,
     settings: SettingsFlags,
 ) -> None:
-    """Print an object or a part of it, raw and whole: a text unchanged, everything else as JSON; nothing is added."""
+    """Print an object or a part of it, raw and whole: a text unchanged, bytes in base64, anything else as JSON."""
     from coatcheck.codec import dump_json
 
     with _exploring(settings, namespace) as explorer:
