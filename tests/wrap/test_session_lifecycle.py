@@ -10,6 +10,7 @@ import pytest
 
 from tests.processes import children_of, wait_until_ended
 from tests.wrap.conftest import OWN_SCRIPTED
+from tests.wrap.running import OWN_WRAP, minimal_server
 
 HERE = Path(__file__).parent
 PROXY = [sys.executable, str(HERE / "run_proxy.py")]
@@ -117,3 +118,14 @@ def test_the_last_output_of_an_exited_server_is_quoted(connect):
     client = connect(command=[sys.executable, "-c", f"import sys; sys.exit({output!r})"])
     answer = client.ask("initialize", {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {}})
     assert answer["error"]["message"].endswith("It said: " + json.dumps(output))
+
+
+def test_invalid_settings_are_reported_in_one_line_although_a_response_waits_for_them(tmp_path):
+    command = [*OWN_WRAP, "--config", str(tmp_path), "--", sys.executable, "-c", minimal_server("''")]
+    hello = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"capabilities": {}}}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdin.write(json.dumps(hello).encode() + b"\n")
+        process.stdin.flush()
+        said = process.stderr.read().decode()
+        assert process.wait() == 2
+    assert said == f"coatcheck: The settings file {tmp_path} is not a file (--config or COATCHECK_CONFIG).\n"
