@@ -447,6 +447,14 @@ def test_a_link_is_not_followed(tmp_path):
     assert (tmp_path / "target").read_bytes() == b""
 
 
+@pytest.mark.parametrize("ending", ["", ".lock", ".secret"])
+def test_a_named_pipe_is_refused_and_not_waited_for(make, path, ending):
+    path.parent.mkdir()
+    os.mkfifo(path.with_name(path.name + ending))
+    with pytest.raises(SQLiteUnavailable, match="did not create"):
+        sqlite_file.persistent_secret(path) if ending == ".secret" else make().set("a", b"1", None)
+
+
 def test_a_file_of_a_later_version_is_refused(make, path):
     make().set("a", b"1", None)
     with contextlib.closing(sqlite3.connect(path)) as connection:

@@ -227,6 +227,8 @@ def _opened(path: Path, flags: int) -> Iterator[int]:
     file = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, _OWNER_ONLY_FILE)
     try:
         status = os.fstat(file)
+        if not stat.S_ISREG(status.st_mode):
+            raise SQLiteUnavailable(path, "foreign")
         _check_owner(path, status)
         if status.st_mode & _OTHERS:
             os.fchmod(file, stat.S_IMODE(status.st_mode) & ~_OTHERS)
