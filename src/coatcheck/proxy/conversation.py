@@ -386,11 +386,9 @@ class Conversation:
             rewritten = await self._results.rewritten(request, message, len(line))
             if rewritten is not message:
                 line = await adump_line(rewritten)
-        except CoatcheckError as error:
-            if not self._interceptor.done() or self._interceptor.exception() is not error:  # which ends the session
-                logger.warning("A response could not be rewritten and passes unchanged: %s", error)
-        except Exception:
-            logger.exception("A response could not be rewritten and passes unchanged")
+        except Exception as error:
+            if not isinstance(error, CoatcheckError):  # with which the interceptor failed: it ends the session
+                logger.exception("A response could not be rewritten and passes unchanged")
         self._to_client(line)
 
     def _needs_instructions(self, handshake: dict[str, Any]) -> bool:
