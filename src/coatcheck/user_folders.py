@@ -42,6 +42,15 @@ def data_folder() -> Path:
     return _folder("XDG_DATA_HOME", ".local/share", "Application Support") / "coatcheck"
 
 
+def make_private_folder(folder: Path) -> None:
+    """Create the folder and those above it that are missing, with access only for their owner (the XDG rules).
+
+    With an umask of 0, others could otherwise replace the folder in one of those above it.
+    """
+    for each in (*reversed(folder.parents), folder):
+        each.mkdir(0o700, exist_ok=True)
+
+
 def _folder(variable: str, usual: str, on_macos: str) -> Path:
     if sys.platform == "darwin":
         return home_folder() / "Library" / on_macos

@@ -58,15 +58,17 @@ def test_nothing_is_created_before_the_first_operation(make, path):
     assert not path.parent.exists()
 
 
-def test_file_and_folder_are_readable_by_the_owner_only_with_any_umask(make, path):
+def test_file_and_folders_are_accessible_to_the_owner_only_with_any_umask(tmp_path, clock):
+    path = tmp_path / "home" / "cache" / "objects.sqlite"
     before = os.umask(0)
     try:
-        backend = make()
+        backend = SQLiteBackend(path, clock=clock)
         backend.set("a", b"1", None)
         modes = {each.name: each.stat().st_mode & 0o777 for each in path.parent.iterdir()}
     finally:
         os.umask(before)
-    assert path.parent.stat().st_mode & 0o777 == 0o700
+    backend.close()
+    assert {each.stat().st_mode & 0o777 for each in (path.parent, path.parent.parent)} == {0o700}
     assert modes.pop("objects.sqlite-wal") == 0o600
     assert set(modes.values()) == {0o600}
 

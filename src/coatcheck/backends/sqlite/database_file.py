@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from coatcheck.backends.sqlite.errors import SQLiteUnavailable, error_kind, unavailable
+from coatcheck.user_folders import make_private_folder
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +25,7 @@ PIECES_BITS = 16
 """A value is stored in chunks; the number of a chunk is ``object << PIECES_BITS | position``."""
 
 SECRET_BYTES = 32
-_OWNER_ONLY_FOLDER, _OWNER_ONLY_FILE = 0o700, 0o600
+_OWNER_ONLY_FILE = 0o600
 _OTHERS = 0o077
 _MARK = b"coatcheck"
 """Mark in the lock file: the database belongs to coatcheck, so it may be renamed if it is damaged."""
@@ -103,7 +104,7 @@ def set_aside(path: Path, damaged: Identity, reason: str, timeout: float) -> Non
 
 def _make_folder(folder: Path) -> None:
     """Create the folder with access only for its owner; warn about one in which others can replace files."""
-    folder.mkdir(_OWNER_ONLY_FOLDER, parents=True, exist_ok=True)
+    make_private_folder(folder)
     mode = folder.stat().st_mode
     if mode & (stat.S_IWGRP | stat.S_IWOTH) and not mode & stat.S_ISVTX:
         logger.warning(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from coatcheck.errors import UpstreamError
+from coatcheck.user_folders import make_private_folder
 
 _SERVICE = "coatcheck"
 _LEAST_PRIORITY = 1
@@ -116,7 +117,7 @@ class TokenStorage:
         return self._folder / f"{hashlib.sha256(url.encode()).hexdigest()[:32]}.json"
 
     def _make_folder(self) -> None:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(self._folder)
 
     def _write(self, path: Path, text: str) -> None:
         self._make_folder()
