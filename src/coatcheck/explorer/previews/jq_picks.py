@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice, zip_longest
 from typing import Any, NamedTuple
 
+from coatcheck.codec import dump_json
 from coatcheck.explorer.previews.shape import Objects, Shape
 from coatcheck.explorer.previews.token_estimate import estimate_tokens
 from coatcheck.explorer.previews.wording import quote
@@ -81,7 +82,8 @@ def picks(objects: Objects, records: Sequence[dict[str, Any]]) -> list[Pick]:
 
 def fitting(rows: Sequence[Iterable[tuple[str, Any]]], most: int) -> int:
     """Return how many rows of named values a filter may return: fewer if these have ids, dates or other scripts."""
-    written = "".join(f'"{name}":"{value}",' for row in rows for name, value in row)
+    # As JSON: ``str`` refuses integers of thousands of digits.
+    written = "".join(f'"{name}":{dump_json(value).decode()},' for row in rows for name, value in row)
     if len(written) * most <= TOKENS * len(rows):  # a token has more than one character
         return most
     tokens = estimate_tokens(written, len(written))
