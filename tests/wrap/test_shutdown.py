@@ -1,15 +1,12 @@
 """One signal, or the end of stdin, stops everything: exit codes, a stderr that is not read, a server that starts itself."""
 
-import asyncio
 import json
 import os
-import selectors
 import shlex
 import signal
 import socket
 import subprocess
 import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
@@ -18,12 +15,11 @@ import httpx2
 import pytest
 
 from coatcheck import __version__
-from coatcheck.proxy.front.standard_streams import signals
 from coatcheck.proxy.upstreams import process as process_module
 from tests.ports import is_listening
 from tests.processes import descendants_of, wait_until_computing, wait_until_ended
 from tests.results import reference_in
-from tests.waiting import wait_until, wait_until_steady, within
+from tests.waiting import wait_until, within
 from tests.wrap.conftest import OWN_SCRIPTED
 from tests.wrap.running import OWN_WRAP, TIMEOUT_SECONDS, wrapped_over_http
 
@@ -209,36 +205,39 @@ def test_a_signal_before_the_session_starts_stops_the_server_too(tmp_path, numbe
     wait_until_ended(*pids)
 
 
+INTERRUPTED = """
+import asyncio, selectors, signal, threading
+from coatcheck.proxy.front.standard_streams import signals
+
+waiting = threading.Event()
+
+class Selector(selectors.DefaultSelector):
+    def select(self, timeout=None):
+        waiting.set()
+        return super().select(timeout)
+
+def send():
+    waiting.wait()
+    threading.Event().wait(0.5)  # until the event loop really waits; otherwise this proves nothing
+    # In this thread it interrupts no wait of the main thread, as one that arrives just before the wait.
+    signal.pthread_kill(threading.get_ident(), signal.SIGHUP)
+
+async def wait():
+    received = asyncio.get_running_loop().create_future()
+    with signals(received.set_result, lambda: 60.0):
+        threading.Thread(target=send).start()
+        return await received
+
+with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(Selector())) as runner:
+    print(runner.run(wait()))
+"""
+
+
 def test_a_signal_that_does_not_interrupt_the_event_loop_s_wait_is_handled():
-    waiting, handled = threading.Event(), threading.Event()
-    in_time: list[bool] = []
-
-    class Selector(selectors.DefaultSelector):
-        def select(self, timeout=None):
-            waiting.set()
-            return super().select(timeout)
-
-    def send() -> None:
-        wait_until_steady(waiting.is_set, "the event loop waits")
-        # In this thread it interrupts no wait of the main thread, as one that arrives just before the wait.
-        signal.pthread_kill(threading.get_ident(), signal.SIGHUP)
-        in_time.append(handled.wait(TIMEOUT_SECONDS))
-
-    async def wait() -> int:
-        received: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        with signals(received.set_result, lambda: 2 * TIMEOUT_SECONDS):
-            sender = threading.Thread(target=send)
-            sender.start()
-            number = await received
-            handled.set()
-            await asyncio.to_thread(sender.join)
-            return number
-
-    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(Selector())) as runner:
-        before = signal.getsignal(signal.SIGHUP)
-        assert runner.run(wait()) == signal.SIGHUP
-        signal.signal(signal.SIGHUP, before)  # it is ignored from then on
-    assert in_time == [True]
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
+    )
+    assert done.stdout == f"{int(signal.SIGHUP)}\n", done.stderr
 
 
 def test_a_signal_is_handled_while_waiting_for_a_store(connect, monkeypatch):
