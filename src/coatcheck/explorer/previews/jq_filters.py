@@ -22,7 +22,7 @@ from coatcheck.explorer.previews.jq_picks import (
     picks,
     projection,
 )
-from coatcheck.explorer.previews.shape import Objects, Shape, describe
+from coatcheck.explorer.previews.shape import SAMPLED, Objects, Shape, describe
 from coatcheck.explorer.previews.wording import quote
 from coatcheck.references import Index, Key, Path
 
@@ -175,7 +175,7 @@ def _for_items(items: Shape, sampled: Sequence[Any]) -> str:
         chosen = _with_trouble(items.objects) or _selection([pick.steps[0] for pick in picked], records)
         if chosen and len(picked) == 1 and (of_kind := _of_kind(chosen, records)):
             picked = of_kind
-        most = fitting_picks(picked, records, FEW)
+        most = fitting_picks(picked, records, FEW, total=len(records) if len(sampled) < SAMPLED else 0)
         return f"map({guard}{chosen}{projection(picked)}){f' | .[:{most}]' if most < FEW else ''}"
     if items.arrays is not None:
         return "map(arrays | .[0])" if items.scalars or items.objects else _for_rows(sampled)

@@ -80,19 +80,21 @@ def picks(objects: Objects, records: Sequence[dict[str, Any]]) -> list[Pick]:
     return sorted(chosen, key=lambda pick: plain.index(pick.name) if len(pick.steps) == 1 else len(plain))
 
 
-def fitting(rows: Sequence[Iterable[tuple[str, Any]]], most: int) -> int:
-    """Return how many rows of named values a filter may return: fewer if these have ids, dates or other scripts."""
-    # As JSON: ``str`` refuses integers of thousands of digits.
-    written = "".join(f'"{name}":{dump_json(value).decode()},' for row in rows for name, value in row)
-    if len(written) * most <= TOKENS * len(rows):  # a token has more than one character
+def fitting(rows: Sequence[Iterable[tuple[str, Any]]], most: int, total: int = 0) -> int:
+    """Return how many rows of named values a filter may return: fewer if these have ids, dates or other scripts.
+
+    ``total`` is the number of all rows, if it is known.
+    """
+    written = dump_json([dict(row) for row in rows]).decode()
+    if len(written) * min(most, total or most) <= TOKENS * len(rows):  # a token has more than one character
         return most
     tokens = estimate_tokens(written, len(written))
     return max(min(most, TOKENS * len(rows) // tokens), FEWEST)
 
 
-def fitting_picks(picked: Sequence[Pick], records: Sequence[dict[str, Any]], most: int) -> int:
+def fitting_picks(picked: Sequence[Pick], records: Sequence[dict[str, Any]], most: int, total: int = 0) -> int:
     """Return how many records a filter may return with these fields."""
-    return fitting([picked_values(picked, record) for record in records[:ESTIMATED]], most)
+    return fitting([picked_values(picked, record) for record in records[:ESTIMATED]], most, total)
 
 
 def picked_values(picked: Sequence[Pick], record: Any) -> list[tuple[str, Any]]:
