@@ -54,6 +54,10 @@ CASES: dict[str, tuple[Any, str]] = {
         {"records": [[{"longValue": n}, {"stringValue": f"n{n}"}, {"isNull": True}] for n in range(300)]},
         ".records | map(map(.[])) | .[:20]",
     ),
+    "long cells by type": (
+        [[{"stringValue": hashed(90 * n + cell)} for cell in range(6)] for n in range(90)],
+        "map(map(.[])) | .[:6]",
+    ),
     "a table in lists of one": (
         {"results": [{"id": 0, "series": [{"columns": ["at", "use"], "values": [[n, n / 7] for n in range(300)]}]}]},
         ".results[0].series[0].columns as $c | .results[0].series[0].values | map(",

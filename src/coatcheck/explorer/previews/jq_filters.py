@@ -8,7 +8,6 @@ from typing import Any
 from coatcheck.codec import open_json_text
 from coatcheck.explorer.previews.columns import Columns
 from coatcheck.explorer.previews.jq_picks import (
-    ESTIMATED,
     LONG_TEXT,
     MOST,
     Pick,
@@ -136,8 +135,7 @@ def for_columns(place: Path, columns: Columns) -> str:
 def for_map(place: Path, values: Shape, sampled: Mapping[str, Any], total: int) -> str:
     """Return a filter over the values of the map at ``place``."""
     picked = picks(values.objects, _records(list(sampled.values()))) if values.objects else []
-    rows = [[("", name), *picked_values(picked, member)] for name, member in sampled.items()]
-    most = fitting(rows[:ESTIMATED], FEW)
+    most = fitting(([("", name), *picked_values(picked, member)] for name, member in sampled.items()), FEW)
     few = "" if total <= most else f"to_entries | .[:{most}] | from_entries | "
     if not picked:
         is_lists = values.arrays is not None and not values.scalars and values.objects is None
@@ -280,9 +278,8 @@ def _for_named_cells(rows: Sequence[Any]) -> str:
     cells = [cell for row in rows for cell in row]
     if not all(isinstance(cell, dict) and 0 < len(cell) <= NAME_AND_VALUE for cell in cells):
         return ""
-    parts = [[tuple(cell.values()) for cell in row] for row in rows[:ESTIMATED]]
     if all(len(cell) == 1 for cell in cells):
-        return f"map(map(.[])) | .[:{fitting([[('', *part) for part in row] for row in parts], FEW)}]"
+        return f"map(map(.[])) | .[:{fitting(([('', *cell.values()) for cell in row] for row in rows), FEW)}]"
     keys = list(cells[0])
     if not all(list(cell) == keys and isinstance(cell[keys[0]], str) for cell in cells) or not all(
         map(is_usable, keys)
@@ -291,7 +288,8 @@ def _for_named_cells(rows: Sequence[Any]) -> str:
     if len(keys) != NAME_AND_VALUE or len({cell[keys[0]] for cell in rows[0]}) < len(rows[0]):
         return ""
     name, value = (field(key, first=True) for key in keys)
-    return f"map(map({{({name}): {value}}}) | add) | .[:{fitting(parts, FEW)}]"
+    most = fitting(([tuple(cell.values()) for cell in row] for row in rows), FEW)
+    return f"map(map({{({name}): {value}}}) | add) | .[:{most}]"
 
 
 def _for_rows(rows: Sequence[Any]) -> str:

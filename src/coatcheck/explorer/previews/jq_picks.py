@@ -23,7 +23,7 @@ OPAQUE = 60
 TOKENS = 800
 """Maximum estimated tokens of a filter's result."""
 ESTIMATED = 8
-"""Records from which the tokens of one are estimated."""
+"""Rows from which the tokens of one are estimated."""
 FEWEST = 5
 """Minimum number of records in it."""
 SAME = 3
@@ -80,21 +80,24 @@ def picks(objects: Objects, records: Sequence[dict[str, Any]]) -> list[Pick]:
     return sorted(chosen, key=lambda pick: plain.index(pick.name) if len(pick.steps) == 1 else len(plain))
 
 
-def fitting(rows: Sequence[Iterable[tuple[str, Any]]], most: int, total: int = 0) -> int:
+def fitting(rows: Iterable[Iterable[tuple[str, Any]]], most: int, total: int = 0) -> int:
     """Return how many rows of named values a filter may return: fewer if these have ids, dates or other scripts.
 
     ``total`` is the number of all rows, if it is known.
     """
-    written = dump_json([dict(row) for row in rows]).decode()
-    if len(written) * min(most, total or most) <= TOKENS * len(rows):  # a token has more than one character
+    first = [list(row) for row in islice(rows, ESTIMATED)]
+    written = dump_json(first).decode()
+    if not first or len(written) * min(most, total or most) <= TOKENS * len(
+        first
+    ):  # a token has more than one character
         return most
     tokens = estimate_tokens(written, len(written))
-    return max(min(most, TOKENS * len(rows) // tokens), FEWEST)
+    return max(min(most, TOKENS * len(first) // tokens), FEWEST)
 
 
-def fitting_picks(picked: Sequence[Pick], records: Sequence[dict[str, Any]], most: int, total: int = 0) -> int:
+def fitting_picks(picked: Sequence[Pick], records: Iterable[dict[str, Any]], most: int, total: int = 0) -> int:
     """Return how many records a filter may return with these fields."""
-    return fitting([picked_values(picked, record) for record in records[:ESTIMATED]], most, total)
+    return fitting((picked_values(picked, record) for record in records), most, total)
 
 
 def picked_values(picked: Sequence[Pick], record: Any) -> list[tuple[str, Any]]:
