@@ -187,6 +187,9 @@ def _parsed(text: str) -> Any:
 
 # Its size
 
+LEAST_TEXT = 10
+"""Texts beside ``structuredContent`` that are at least one part in so many of a result usually repeat it."""
+
 
 def seen_texts(result: dict[str, Any], stored: int) -> list[str]:
     """Return the texts of a result that is read as them; none if it has other content, or hardly any text.
@@ -197,7 +200,7 @@ def seen_texts(result: dict[str, Any], stored: int) -> list[str]:
     texts = [text for block in blocks_of(result) if (text := text_of(block)) is not None]
     if len(texts) < len(blocks_of(result)):
         return []
-    return texts if structured_of(result) is None or sum(map(len, texts)) >= stored // 10 else []
+    return texts if structured_of(result) is None or sum(map(len, texts)) >= stored // LEAST_TEXT else []
 
 
 def seen_characters(result: dict[str, Any], stored: int) -> int:
@@ -208,8 +211,8 @@ def seen_characters(result: dict[str, Any], stored: int) -> int:
     texts = sum(len(text_of(block) or "") for block in blocks_of(result))
     if structured_of(result) is None:
         return texts or stored
-    # Usually the texts repeat the structured content, and a host shows one of them.
-    return texts if texts >= stored // 10 else stored - texts
+    # A host shows one of the two.
+    return texts if texts >= stored // LEAST_TEXT else stored - texts
 
 
 @dataclass(frozen=True, slots=True)
