@@ -182,6 +182,11 @@ async def finish_even_if_cancelled(work: Coroutine[Any, Any, None]) -> None:
     running.result()
 
 
+def failure_of(future: "asyncio.Future[Any]") -> BaseException | None:
+    """Return the exception that a future failed with; ``None`` if it did not, or is not done."""
+    return future.exception() if future.done() and not future.cancelled() else None
+
+
 def result_if_ready(future: "asyncio.Future[T]") -> "T | None":
     """Return a future's result; ``None`` if it failed or is not done."""
-    return future.result() if future.done() and not future.cancelled() and future.exception() is None else None
+    return future.result() if future.done() and not future.cancelled() and failure_of(future) is None else None

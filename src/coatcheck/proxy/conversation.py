@@ -14,7 +14,7 @@ from coatcheck.codec import adump_line
 from coatcheck.codec.tool_results import text_result
 from coatcheck.errors import CoatcheckError, ObjectNotFound
 from coatcheck.proxy import jsonrpc, object_resources, partial_parsing
-from coatcheck.proxy.background_tasks import BackgroundTasks, Refuse, Take, result_if_ready
+from coatcheck.proxy.background_tasks import BackgroundTasks, Refuse, Take, failure_of, result_if_ready
 from coatcheck.proxy.client_lines import ClientLines, has_too_many_levels
 from coatcheck.proxy.client_requests import ClientRequests, Pending
 from coatcheck.proxy.jsonrpc import Id, Message, id_of, is_request, is_response, to_line
@@ -387,7 +387,7 @@ class Conversation:
             if rewritten is not message:
                 line = await adump_line(rewritten)
         except Exception as error:
-            if not isinstance(error, CoatcheckError):  # with which the interceptor failed: it ends the session
+            if error is not failure_of(self._interceptor):  # which ends the session
                 logger.exception("A response could not be rewritten and passes unchanged")
         self._to_client(line)
 
