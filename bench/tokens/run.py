@@ -125,7 +125,7 @@ def _print_schemas() -> None:
 
 def _schema_row(server: str, tools: int, before: int, after: int, entries: int) -> str:
     grown = after - before
-    return f"| {server} | {tools} | {before:,} | {after:,} | +{grown / before:.1%} | +{grown / entries:.1%} |"
+    return f"| {server} | {tools} | {before:,} | {after:,} | {grown / before:+.1%} | {grown / entries:+.1%} |"
 
 
 def _size(value: Any) -> int:

@@ -79,6 +79,33 @@ def test_a_schema_without_such_parameters_is_the_same_object():
     assert advertise_references(schema) is schema
 
 
+DRAFT_7 = {"$schema": "http://json-schema.org/draft-07/schema#"}
+
+
+def test_draft_7_is_not_repeated_in_each_tool_where_the_schema_means_the_same_without_it():
+    schema = {"type": "object", "properties": PLAIN, "additionalProperties": False}
+    assert advertise_references(DRAFT_7 | schema) == schema
+    rows = {"type": "object", "properties": {"rows": {"type": "array", "items": {"type": "string"}}}}
+    assert advertise_references(DRAFT_7 | rows) == advertise_references(rows) != rows
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object"},
+        {"$schema": "http://json-schema.org/draft-04/schema#", "type": "object"},
+        {"$schema": 7, "type": "object"},
+        {**DRAFT_7, "properties": {"pair": {"type": "string", "items": [{"type": "integer"}, {"type": "string"}]}}},
+        {**DRAFT_7, "properties": {"a": {"$ref": "#/definitions/Row", "type": "string"}}, "definitions": {"Row": {}}},
+        {**DRAFT_7, "anyOf": [{"dependencies": {"a": ["b"]}}]},
+        {**DRAFT_7, "unevaluatedProperties": False},
+        {**DRAFT_7, "enum": [{"a": n} for n in range(20_001)]},
+    ],
+)
+def test_a_schema_that_may_mean_something_else_without_its_draft_keeps_it(schema):
+    assert advertise_references(schema)["$schema"] == schema["$schema"]
+
+
 def test_pointers_into_properties_still_have_the_same_target():
     schema = {
         "type": "object",

@@ -8,7 +8,7 @@ text, which would weaken the schemas of numbers, booleans and enums.
 from typing import Any
 
 from coatcheck.arguments.declared_types import ANY, DeclaredTypes, Types
-from coatcheck.arguments.json_pointers import Schema, local_targets
+from coatcheck.arguments.json_pointers import MOST_PARTS, Schema, local_targets
 
 REFERENCE: Schema = {"type": "string", "description": "@obj_1"}
 """The schema branch of a reference, without ``pattern``, which hosts drop and some model servers refuse."""
@@ -21,6 +21,14 @@ MOST_PARAMETERS = 1_000
 
 OUTSIDE = ("title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly")
 """Keywords that describe a value without constraining it, which are placed next to ``anyOf``, not within it."""
+
+_DRAFT_7 = "http://json-schema.org/draft-07/schema"
+_NOT_AS_IN_DRAFT_7 = frozenset({
+    "$ref", "$id", "$anchor", "$dynamicRef", "$dynamicAnchor", "$recursiveRef", "$vocabulary", "additionalItems",
+    "dependencies", "dependentRequired", "dependentSchemas", "minContains", "maxContains", "prefixItems",
+    "unevaluatedItems", "unevaluatedProperties",
+})  # fmt: skip
+"""Keywords that JSON Schema 2020-12, the default of MCP, reads in another way than draft 7 or that draft 7 ignores."""
 
 _IN_HEADER = "x-mcp-header"
 _OPTIONS = frozenset({"enum", "const"})
@@ -35,8 +43,12 @@ def resolves_references_itself(tool: Any) -> bool:
 def advertise_references(input_schema: Schema) -> Schema:
     """Advertise references for parameters that are arrays, objects or untyped.
 
+    ``$schema`` is removed where it says draft 7 and the schema means the same without it: servers of the TypeScript SDK
+    repeat it in each tool, in more characters than an advertised reference has.
+
     The original is not modified; it is returned if nothing changes. The function is idempotent.
     """
+    input_schema = _without_draft(input_schema)
     properties = input_schema.get("properties")
     if not isinstance(properties, dict) or len(properties) > MOST_PARAMETERS:
         return input_schema
@@ -54,6 +66,27 @@ def advertise_references(input_schema: Schema) -> Schema:
     if all(changed[name] is schema for name, schema in properties.items()):
         return input_schema
     return {**input_schema, "properties": changed}
+
+
+def _without_draft(schema: Schema) -> Schema:
+    draft = schema.get("$schema")
+    if not isinstance(draft, str) or draft.rstrip("#") != _DRAFT_7 or not _same_in_draft_7(schema):
+        return schema
+    return {key: value for key, value in schema.items() if key != "$schema"}
+
+
+def _same_in_draft_7(schema: Schema) -> bool:
+    parts: list[Any] = [schema]
+    for part in parts:
+        if isinstance(part, dict):
+            if not _NOT_AS_IN_DRAFT_7.isdisjoint(part) or isinstance(part.get("items"), list):
+                return False
+            parts.extend(part.values())
+        elif isinstance(part, list):
+            parts.extend(part)
+        if len(parts) > MOST_PARTS:
+            return False
+    return True
 
 
 def advertised_parameter(schema: Any, types: Types) -> Any:
