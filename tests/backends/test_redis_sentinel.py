@@ -77,7 +77,7 @@ def test_one_sentinel_that_answers_is_enough(sentinel_service):
     with fault_proxy(sentinel_service.sentinels[0].port) as hanging:
         hanging.silence()
         nodes = f"127.0.0.1:{unused_port()},127.0.0.1:{hanging.port},127.0.0.1:{sentinel_service.sentinels[1].port}"
-        backend = RedisBackend(address(sentinel_service, nodes=nodes), timeout=15)
+        backend = RedisBackend(address(sentinel_service, nodes=nodes), timeout=6)
         backend.set("a", b"1", None)
         assert asyncio.run(backend.aget("a")) == b"1"
         backend.close()

@@ -116,7 +116,9 @@ async def two_users(url, workspace, mode, platform):
     assert made == {"ada": "Ada", "grace": "Grace"}
 
 
-@pytest.mark.parametrize("workspace", [None, "default"], ids=["static", "dynamic"])
+@pytest.mark.parametrize(
+    "workspace", [None, pytest.param("default", marks=pytest.mark.long)], ids=["static", "dynamic"]
+)
 async def test_over_http_a_server_may_have_its_own_key(workspace, api_url, platform):
     given = {
         "deepset_api_key": "key-of-grace",

@@ -15,7 +15,7 @@ ENDLESS = "last(range(1e12))"
 @pytest.fixture
 def sandbox(monkeypatch):
     monkeypatch.setattr(pool, "QUEUE_OPERATIONS", 240)  # on a busy machine it takes long to stop a filter
-    opened = Sandbox(workers=1, timeout=0.5)  # the filters use all the CPU time that they get
+    opened = Sandbox(workers=1, timeout=0.2)  # the filters use all the CPU time that they get
     yield opened
     opened.close()
 

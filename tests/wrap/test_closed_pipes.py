@@ -12,8 +12,13 @@ HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"na
 SERVER = str(Path(__file__).with_name("closing_server.py"))
 
 
-@pytest.mark.parametrize("pipe", ["stdin", "stdout", "line", "utf-16", "utf-16-le"])
-@pytest.mark.parametrize("way", ["command", "gateway"])
+@pytest.mark.parametrize(
+    ("way", "pipe"),
+    [
+        *(("command", pipe) for pipe in ("stdin", "stdout", "line", "utf-16", "utf-16-le")),
+        *(("gateway", pipe) for pipe in ("stdin", "stdout", "utf-16-le")),
+    ],
+)
 def test_the_call_is_answered_with_the_reason(connect, tmp_path, way, pipe):
     servers = tmp_path / "mcp.json"
     servers.write_text(json.dumps({"mcpServers": {"one": {"command": PYTHON, "args": [SERVER, pipe]}}}))
