@@ -87,9 +87,8 @@ def fitting(rows: Iterable[Iterable[tuple[str, Any]]], most: int, total: int = 0
     """
     first = [list(row) for row in islice(rows, ESTIMATED)]
     written = dump_json(first).decode()
-    if not first or len(written) * min(most, total or most) <= TOKENS * len(
-        first
-    ):  # a token has more than one character
+    # a token has more than one character
+    if not first or len(written) * min(most, total or most) <= TOKENS * len(first):
         return most
     tokens = estimate_tokens(written, len(written))
     return max(min(most, TOKENS * len(first) // tokens), FEWEST)
@@ -97,6 +96,9 @@ def fitting(rows: Iterable[Iterable[tuple[str, Any]]], most: int, total: int = 0
 
 def fitting_picks(picked: Sequence[Pick], records: Iterable[dict[str, Any]], most: int, total: int = 0) -> int:
     """Return how many records a filter may return with these fields."""
+    names = [pick.steps[0] for pick in picked if len(pick.steps) == 1 and not pick.is_long]
+    if len(names) == len(picked):  # almost always, and four times as fast
+        return fitting((zip(names, map(record.get, names), strict=True) for record in records), most, total)
     return fitting((picked_values(picked, record) for record in records), most, total)
 
 
