@@ -133,6 +133,13 @@ def test_a_file_without_servers_at_the_client_s_place_is_said_to_have_none(tmp_p
         assert shown.endswith(": nothing to change; it has no servers under mcpServers.\n")
 
 
+def test_uninstall_names_servers_that_are_not_wrapped(tmp_path):
+    path = tmp_path / "mcp.json"
+    path.write_text('{"mcpServers": {"a": {"command": "x"}}}')
+    shown = invoke("uninstall", "cursor", "--file", str(path), "--yes")
+    assert shown == f"a: unchanged (it is not wrapped)\n{path}: nothing to change.\n"
+
+
 def test_tabs_are_shown_as_tabs(tmp_path):
     assert '\n+\t"a": {"command": "' in shown_change(tmp_path, '{"mcpServers": {\n\t"a": {"command": "x"}\n}}')
 

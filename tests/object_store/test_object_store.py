@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 
 from coatcheck.backends import BackendStatistics, InMemoryBackend, ObjectStoreBackend, RedisBackend, SQLiteBackend
 from coatcheck.codec import ToolResult
-from coatcheck.errors import ListingUnsupported, ObjectNotFound, ObjectTooLarge
+from coatcheck.errors import ListingUnsupported, ObjectNotFound, ObjectTooLarge, ObjectUnreadable
 from coatcheck.explorer import Explorer
 from coatcheck.object_store import ObjectStore
 from tests.minimal_backend import FourMethods
@@ -62,6 +62,16 @@ def test_a_stored_none_is_distinguished_from_a_missing_object(store):
     with pytest.raises(ObjectNotFound) as caught:
         store.fetch("obj_nothing")
     assert caught.value.object_id == "obj_nothing"
+
+
+@pytest.mark.parametrize("convert", [bytes.decode, memoryview])
+def test_a_backend_that_returns_something_else_than_bytes_is_named_as_the_cause(convert: Any) -> None:
+    backend = FourMethods()
+    stored = backend.get
+    backend.get = lambda key: convert(stored(key))
+    store = ObjectStore(backend)
+    with pytest.raises(ObjectUnreadable, match=r"The backend returned (str|memoryview), and its get must return bytes"):
+        store.get(store.put([1]))
 
 
 def test_changing_a_value_later_does_not_change_the_stored_one(store):

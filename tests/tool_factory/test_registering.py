@@ -5,11 +5,13 @@ import json
 from typing import Annotated, Any
 
 import pytest
+from dependency_injector import providers
 from mcp import Client
 from mcp.server import MCPServer
 from mcp_types import TextContent
 from pydantic import Field
 
+from coatcheck import Container, Settings
 from coatcheck.errors import ObjectNotFound, SettingsError
 from coatcheck.object_store import ObjectStore
 from coatcheck.tool_factory import MemoryType, Registry, ToolConfig, register_tools
@@ -173,3 +175,21 @@ async def test_unregistered_tools_are_not_mentioned() -> None:
             assert inspect.cleandoc(tool.description) == description
             assert tool.input_schema["properties"]["name"]["description"] == parameter
             assert hint in (await client.call_tool("load", {"name": "x"})).content[0].text
+
+
+@pytest.mark.parametrize(
+    ("registry", "given"),
+    [
+        ({"shout": str.upper}, r"\{'shout': \(function, ToolConfig\(…\)\)\}, and here is: method_descriptor"),
+        ({"shout": (str.upper,)}, "and here is: tuple"),
+        ({"shout": (str.upper, {})}, r"and here is: \(method_descriptor, dict\)"),
+        (["shout"], "and here is: list"),
+    ],
+)
+def test_a_malformed_registry_is_explained(registry: Any, given: str) -> None:
+    with pytest.raises(SettingsError, match=f"a registry maps names to pairs.*{given}"):
+        register_tools(MCPServer("mine"), registry)
+    container = Container(settings=Settings())
+    container.tools.add_args(providers.Object(registry))
+    with pytest.raises(SettingsError, match=f"a registry maps names to pairs.*{given}"):
+        container.server()

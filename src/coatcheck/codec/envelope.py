@@ -160,7 +160,11 @@ def unpack(stored: bytes) -> tuple[Metadata, memoryview]:
     Raises:
         ObjectUnreadable: The bytes are not of this format.
     """
-    end = stored.find(b"\n", 0, HEAD_BYTES)
+    try:
+        end = stored.find(b"\n", 0, HEAD_BYTES)
+    except (AttributeError, TypeError) as error:
+        given = type(stored).__name__
+        raise ObjectUnreadable(f"The backend returned {given}, and its get must return bytes.") from error
     if end < 0:
         raise ObjectUnreadable("These bytes were not stored by coatcheck: no line of metadata at their start.")
     try:

@@ -108,8 +108,10 @@ def unwrap_servers(tree: Tree, client: Client, original: Tree | None, chosen: Ca
     before = {} if original is None else {entry.path: entry for entry in entries_of(original, client)}
 
     def edit(entry: Entry) -> tuple[Sequence[Edit], Outcome] | None:
-        if entry.fault or not chosen(entry) or entry.wrap_position is None:
+        if not chosen(entry):
             return None
+        if entry.fault or entry.wrap_position is None:
+            return (), Outcome(entry.label, "unchanged", "it is not wrapped")
         old = before.get(entry.path)
         if old is not None and old.wrap_position is not None:
             return (), Outcome(entry.label, "unchanged", "it was wrapped before install")

@@ -20,6 +20,8 @@ from coatcheck.tools.tool_building import (
     apply_custom_args,
     apply_memory,
     apply_workspace,
+    entry_of,
+    require_registry,
 )
 from coatcheck.tools.unlisted_names import without_mentions
 
@@ -108,7 +110,7 @@ def build_tools(
     names = list(names)
     silent = {*registry, *unlisted}.difference(names)
     for name in names:
-        func, config = registry[name]
+        func, config = entry_of(registry, name)
         spec = replace(signature_of(func), name=name)
         shown = without_mentions(func, spec, silent) if silent else with_other_signature(func, spec)
         built.append((name, build_tool(shown, config, **needs), config))
@@ -119,10 +121,10 @@ def choose_tools(registry: Registry, tool_names: Iterable[str] | None) -> list[s
     """Return the names of the requested tools, in the registry's order; all by default.
 
     Raises:
-        SettingsError: A name is unknown.
+        SettingsError: A name is unknown, or the registry is malformed.
     """
     if tool_names is None:
-        return list(registry)
+        return list(require_registry(registry))
     requested = {tool_names} if isinstance(tool_names, str) else set(tool_names)
     unknown = sorted(requested - registry.keys())
     if unknown:

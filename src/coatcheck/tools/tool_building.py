@@ -104,6 +104,38 @@ Tool: TypeAlias = Callable[..., Any]
 Registry: TypeAlias = Mapping[str, tuple[Tool, ToolConfig]]
 
 
+def require_registry(given: Any) -> Registry:
+    """Return a registry.
+
+    Raises:
+        SettingsError: It is another kind of object.
+    """
+    if not isinstance(given, Mapping):
+        raise _malformed("name", type(given).__name__)
+    return given
+
+
+def entry_of(registry: Registry, name: str) -> tuple[Tool, ToolConfig]:
+    """Return the function and the configuration of a tool.
+
+    Raises:
+        SettingsError: The entry of the registry is something else.
+    """
+    entry: Any = registry[name]
+    if not isinstance(entry, tuple) or len(entry) != len(("function", "config")):
+        raise _malformed(name, type(entry).__name__)
+    function, config = entry
+    if not callable(function) or not isinstance(config, ToolConfig):
+        raise _malformed(name, f"({type(function).__name__}, {type(config).__name__})")
+    return function, config
+
+
+def _malformed(name: str, given: str) -> SettingsError:
+    return SettingsError(
+        f"a registry maps names to pairs, {{{excerpt(name)!r}: (function, ToolConfig(…))}}, and here is: {given}."
+    )
+
+
 def apply_custom_args(base_func: Tool, config: ToolConfig) -> Tool:
     """Hide the parameters in ``custom_args`` and ``parameters`` and fill them at every call.
 

@@ -25,7 +25,7 @@ from coatcheck.store.savings import Savings
 from coatcheck.store.tenancy import Tenancy
 from coatcheck.tools.object_tools import object_store_tools
 from coatcheck.tools.registration import build_tool
-from coatcheck.tools.tool_building import Registry
+from coatcheck.tools.tool_building import Registry, entry_of, require_registry
 from coatcheck.wiring.special_providers import CachedProvider
 
 if TYPE_CHECKING:
@@ -213,13 +213,13 @@ def open_limits(settings: Settings) -> Limits:
 
 
 def merge_registries(registries: list[Registry]) -> dict[str, Any]:
-    """Merge registries of tools; raises ``SettingsError`` if two registries have a tool of the same name."""
+    """Merge registries of tools; raises ``SettingsError`` if one is malformed, or two have a tool of the same name."""
     merged: dict[str, Any] = {}
     for registry in registries:
-        clashes = sorted(merged.keys() & registry.keys())
+        clashes = sorted(merged.keys() & require_registry(registry).keys())
         if clashes:
             raise SettingsError(f"Two registries have tools of the same name: {', '.join(clashes)}.")
-        merged.update(registry)
+        merged.update({name: entry_of(registry, name) for name in registry})
     return merged
 
 

@@ -1,6 +1,6 @@
 """Checks of tools, as far as possible without creating anything."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from dependency_injector import providers
@@ -8,7 +8,7 @@ from dependency_injector import providers
 from coatcheck.errors import SettingsError, excerpt
 from coatcheck.settings import Settings
 from coatcheck.tools.object_tools import object_store_tools
-from coatcheck.tools.tool_building import ToolConfig, apply_custom_args
+from coatcheck.tools.tool_building import Registry, apply_custom_args, entry_of, require_registry
 from coatcheck.wiring.factories import make_object_tools
 from coatcheck.wiring.faults import Fault
 from coatcheck.wiring.provider_checks import slots, visible
@@ -22,8 +22,10 @@ def tools(container: Any) -> Iterator[Fault]:
             continue
         names: set[str] = set()
         for registry in _visible_registries(provider):
-            if not isinstance(registry, Mapping):
-                yield Fault("malformed-registry", path, _expected(type(registry).__name__))
+            try:
+                require_registry(registry)
+            except SettingsError as error:
+                yield Fault("malformed-registry", path, str(error))
                 continue
             clashes = sorted(names.intersection(registry))
             if clashes:
@@ -33,8 +35,8 @@ def tools(container: Any) -> Iterator[Fault]:
                     f"two registries have tools of the same name: {', '.join(map(excerpt, clashes))}. Rename one.",
                 )
             names.update(registry)
-            for name, entry in registry.items():
-                yield from _entry(f"{path}[{name!r}]", entry)
+            for name in registry:
+                yield from _entry(f"{path}[{name!r}]", registry, name)
 
 
 def _visible_registries(tools: Any) -> Iterator[Any]:
@@ -56,19 +58,13 @@ def _never() -> Any:
     raise AssertionError("only the names and functions of the object tools are used")
 
 
-def _entry(path: str, entry: Any) -> Iterator[Fault]:
-    if not (isinstance(entry, tuple) and len(entry) == len(("function", "config"))):
-        yield Fault("malformed-registry", path, _expected(type(entry).__name__))
-        return
-    function, config = entry
-    if not callable(function) or not isinstance(config, ToolConfig):
-        yield Fault("malformed-registry", path, _expected(f"({type(function).__name__}, {type(config).__name__})"))
+def _entry(path: str, registry: Registry, name: str) -> Iterator[Fault]:
+    try:
+        function, config = entry_of(registry, name)
+    except SettingsError as error:
+        yield Fault("malformed-registry", path, str(error))
         return
     try:
         apply_custom_args(function, config)
     except SettingsError as error:
         yield Fault("unknown-tool-parameter", path, str(error))
-
-
-def _expected(given: str) -> str:
-    return f"a registry maps names to pairs, {{name: (function, ToolConfig(…))}}, and here is: {given}."
