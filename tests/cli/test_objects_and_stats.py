@@ -131,6 +131,7 @@ def test_objects_can_be_listed_read_searched_and_removed(place, run):
     assert "no objects are stored in your namespace, in " in empty.stderr
     assert place_of(place) in empty.stderr
     assert "--all-namespaces" in empty.stderr
+    assert ("the cache folder depends on" in empty.stderr) is (place["COATCHECK_OBJECT_STORE_BACKEND"] == "sqlite")
 
 
 async def test_the_commands_use_the_store_of_a_server(tmp_path, run):

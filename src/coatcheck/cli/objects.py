@@ -65,6 +65,7 @@ def ls(
         wanted = None if all_namespaces else namespace or ""
         found = sorted(inventory(container.backend(), wanted), key=lambda held: -held.metadata.created)
         place = store_location(container.settings())
+        is_file = container.settings().object_store_backend == "sqlite"
     now = time.time()
     if as_json:
         rows = [
@@ -86,7 +87,7 @@ def ls(
         more = [
             *([] if all_namespaces else ["--all-namespaces lists those of all callers"]),
             "--object-store-backend, --sqlite-path and --redis-url select another store",
-            "the cache folder depends on XDG_CACHE_HOME and HOME",
+            *(["the cache folder depends on XDG_CACHE_HOME and HOME"] if is_file else []),
         ]
         print_message(f"no objects are stored {here}, in {place}. {'; '.join(more)}")
     print_table(
