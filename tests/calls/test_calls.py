@@ -49,6 +49,20 @@ async def test_an_existing_reference_inside_a_longer_text_adds_a_note_to_the_res
     assert await interceptor.result("send", small, call=quiet) is small
 
 
+async def test_capacity_is_reserved_for_the_bytes_of_each_object_before_it_is_inserted(explorer, interceptor):
+    reserved = []
+
+    async def reserve(size: int) -> None:
+        reserved.append(size)
+
+    explorer.store.put("text")
+    explorer.store.put([1] * 100)
+    await interceptor.prepare("send", {"a": "none", "_filter": "length"}, reserve=reserve)
+    assert reserved == []
+    await interceptor.prepare("send", {"a": "@obj_001", "b": ["@obj_002[0]"]}, reserve=reserve)
+    assert reserved == [4, 201]
+
+
 @pytest.mark.parametrize(
     ("text", "written"),
     [

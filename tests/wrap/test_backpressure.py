@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
@@ -19,13 +20,20 @@ import pytest
 from anyio.lowlevel import checkpoint
 from mcp import Client
 
+from coatcheck.backends import InMemoryBackend
+from coatcheck.calls.interceptor import Interceptor
+from coatcheck.calls.long_messages import LONG_MESSAGE
+from coatcheck.errors import UpstreamError
+from coatcheck.explorer import Explorer
+from coatcheck.object_store import ObjectStore
+from coatcheck.proxy.conversation import Conversation
 from coatcheck.proxy.line_streams import HIGH_WATER
-from coatcheck.proxy.send_capacity import MAX_UNSENT_BYTES, SendCapacity
+from coatcheck.proxy.send_capacity import MAX_SHORT_CALLS, MAX_UNSENT_BYTES, SendCapacity
 from coatcheck.proxy.upstreams.process_connection import ProcessConnection
 from coatcheck.proxy.upstreams.streamable_http import StreamableHttpConnection
 from tests.processes import children_of, command_of, until_ended
 from tests.results import text_of
-from tests.waiting import wait_until, wait_until_steady
+from tests.waiting import until, wait_until, wait_until_steady
 from tests.wrap.conftest import OWN_SCRIPTED
 from tests.wrap.running import FEATURES, OWN_WRAP, QUIET, WRAP, wrapped_over_http
 
@@ -252,24 +260,63 @@ async def test_output_of_an_exited_process_is_read_even_if_reading_was_paused():
 
 @pytest.mark.anyio
 async def test_references_are_resolved_only_while_the_upstreams_can_accept_data(monkeypatch):
-    unsent, other, prepared, refused = [HIGH_WATER], [0], [], []
+    unsent, other = [HIGH_WATER], [0]
     capacity, elsewhere = SendCapacity(lambda: unsent[0]), SendCapacity(lambda: other[0])
 
-    async def prepare():
-        prepared.append(True)
+    async def prepare(capacity: SendCapacity, size: int) -> None:
+        async with capacity.reserving() as reserve:
+            await reserve(size)
 
     with anyio.fail_after(60):
-        waiting = asyncio.ensure_future(capacity.run(prepare(), refused.append))
-        await elsewhere.run(prepare(), refused.append)  # a call of another upstream does not wait
-        assert len(prepared) == 1
+        waiting = [asyncio.ensure_future(prepare(capacity, size)) for size in (1, LONG_MESSAGE + 1)]
+        await prepare(elsewhere, 1)  # a call of another upstream does not wait
+        assert not any(each.done() for each in waiting)
         unsent[0] = 0
-        await waiting
-        assert len(prepared) == 2
+        await asyncio.gather(*waiting)
         other[0] = MAX_UNSENT_BYTES  # all upstreams share a limit
         monkeypatch.setattr("coatcheck.proxy.send_capacity.CAPACITY_TIMEOUT", 0.1)
-        await capacity.run(prepare(), refused.append)
-        assert len(prepared) == 2
-        assert "try again later" in refused[0]
+        with pytest.raises(UpstreamError, match="try again later"):
+            await prepare(capacity, 1)
         other[0] = 0
-        await capacity.run(prepare(), refused.append)
-        assert len(prepared) == 3
+        await prepare(capacity, 1)
+
+
+@pytest.mark.anyio
+async def test_a_call_with_short_values_does_not_wait_for_those_with_long_ones():
+    capacity = SendCapacity(lambda: 0)
+    with anyio.fail_after(60):
+        async with AsyncExitStack() as held:
+            longs = [await held.enter_async_context(capacity.reserving()) for _ in range(MAX_SHORT_CALLS)]
+            for reserve in longs:
+                await reserve(1)
+            waiting = [asyncio.ensure_future(reserve(LONG_MESSAGE)) for reserve in longs]
+            await waiting[0]
+            async with capacity.reserving() as reserve:
+                await reserve(LONG_MESSAGE)
+            assert [each.done() for each in waiting] == [True] + [False] * (MAX_SHORT_CALLS - 1)
+            for each in waiting[1:]:
+                each.cancel()
+
+
+@pytest.mark.anyio
+async def test_a_server_that_does_not_read_gets_no_objects_until_it_does():
+    explorer, unsent, sent = Explorer(ObjectStore(InMemoryBackend())), [HIGH_WATER], []
+    explorer.store.put("the text")
+    ready = asyncio.get_running_loop().create_future()
+    ready.set_result(Interceptor(explorer))
+    ready.result().learn([{"name": "f", "inputSchema": {"type": "object"}}])
+    conversation = Conversation(
+        lambda _line: None,
+        lambda line, _message: sent.append(line),
+        ready,
+        on_stray_output=lambda _line: None,
+        capacity=SendCapacity(lambda: unsent[0]),
+    )
+    for number, value in enumerate(("@obj_001", "{{@obj_404}}")):
+        call = {"jsonrpc": "2.0", "id": number, "method": "tools/call"}
+        conversation.from_client(json.dumps({**call, "params": {"name": "f", "arguments": {"value": value}}}).encode())
+    await until(lambda: sent, "the call without an object is sent")
+    unsent[0] = 0
+    await until(lambda: len(sent) == 2, "the other one is sent")
+    assert [json.loads(line)["params"]["arguments"]["value"] for line in sent] == ["{{@obj_404}}", "the text"]
+    conversation.leave()

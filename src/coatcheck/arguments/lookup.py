@@ -1,6 +1,6 @@
 """Look-ups of the resolver in the explorer: blocking, or on the event loop (see ``coatcheck.store.call_mode``)."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from coatcheck.codec import DECODED_AT_ONCE, Chunks, Spliced, YieldBudget, load_json, splice_text
 from coatcheck.errors import ListingUnsupported, ObjectNotFound
@@ -13,14 +13,22 @@ class Lookup:
     """Finds the values of references.
 
     ``explorer`` is called at the first reference; ``as_json``: large values are ``Spliced``, for a caller that only
-    forwards them as JSON.
+    forwards them as JSON; ``reserve`` is called with the bytes of each object before it is read.
 
     Attributes:
         chunks: Parts of large values, which the caller frees; see ``coatcheck.codec.free_chunks``.
     """
 
-    def __init__(self, explorer: Callable[[], Explorer], mode: CallMode, *, as_json: bool = False) -> None:
+    def __init__(
+        self,
+        explorer: Callable[[], Explorer],
+        mode: CallMode,
+        *,
+        as_json: bool = False,
+        reserve: Callable[[int], Awaitable[None]] | None = None,
+    ) -> None:
         self._explorer = explorer
+        self._reserve = reserve
         self._mode = mode
         self._as_json = as_json
         self._yielding = YieldBudget()
@@ -34,6 +42,8 @@ class Lookup:
         With ``opened``, the value of a text that is a document or a table is what it represents.
         """
         explorer = self._explorer()
+        if self._reserve is not None:
+            await self._reserve((await explorer.store.ametadata(reference.object_id)).size)
         if self._as_json and not as_text and not opened:
             found = await explorer.afind_json(reference, sampled=sampled)
         else:

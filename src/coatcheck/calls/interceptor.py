@@ -1,6 +1,6 @@
 """Rewrites tool lists, calls and results, independent of transport and SDK."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Literal, TypeAlias
 
 from coatcheck.arguments.declared_types import DeclaredTypes
@@ -212,6 +212,7 @@ class Interceptor:
         *,
         as_json: bool = False,
         resolves_itself: bool | None = None,
+        reserve: Callable[[int], Awaitable[None]] | None = None,
     ) -> PreparedCall:
         """Prepare the arguments of a call for the server: resolve references and remove our own argument.
 
@@ -222,6 +223,7 @@ class Interceptor:
             as_json: Return large values as encoded JSON to be inserted as it is.
             resolves_itself: Whether the tool resolves references itself, in the same store. By default its description
                 decides; then it has another store, and gets the arguments unchanged unless all objects are in ours.
+            reserve: Called with the bytes of each object before it is read.
 
         Raises:
             CoatcheckError: See ``coatcheck.arguments.resolver``; or a filter that does not compile.
@@ -234,7 +236,7 @@ class Interceptor:
                 await self.explorer.acheck_filter(program)
         if resolves_itself:
             return PreparedCall(arguments, filter=program)
-        lookup = Lookup(lambda: self.explorer, ASYNC, as_json=as_json)
+        lookup = Lookup(lambda: self.explorer, ASYNC, as_json=as_json, reserve=reserve)
         resolver = Resolver(lookup, self._types_of(tool, schema).at)
         has_own_store = resolves_itself is None and tool in self._decorated
         try:

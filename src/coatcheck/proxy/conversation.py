@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -99,7 +99,8 @@ class Conversation:
             offer_resources=offer_resources,
             is_gateway=is_gateway,
         )
-        self._object_readers, self._listed_name, self._capacity = object_readers, listed_name, capacity
+        self._object_readers, self._listed_name = object_readers, listed_name
+        self._capacity = SendCapacity(lambda: 0) if capacity is None else capacity
         self._sender = RequestSender(to_server, self._work, self._nested.pass_unchanged, reencoded=reencoded)
 
     @property
@@ -132,8 +133,7 @@ class Conversation:
         if len(line) > jsonrpc.LONG_LINE and self._passed_without_parsing(line):
             return
         if len(line) > jsonrpc.PARSED_AT_ONCE:
-            before = None if self._capacity is None else self._capacity.wait
-            self._work.start_parsing(line, self._parsed_from_client, refuse, before, of_client=True)
+            self._work.start_parsing(line, self._parsed_from_client, refuse, self._capacity.wait, of_client=True)
         else:
             self._parsed_from_client(*jsonrpc.parse_line(line))
 
@@ -182,7 +182,7 @@ class Conversation:
                 work = self._answer_for_object
             if key is not None and work is not None:
                 request = self._requests.add_prepared(message, key)
-                request.task = self._work.start(self._limited(request, work(request, message, line)), len(line))
+                request.task = self._work.start(work(request, message, line), len(line))
                 return
             if message["method"] == "initialize":
                 self._results.client = client_of_initialize(message.get("params"))
@@ -210,17 +210,6 @@ class Conversation:
                 return True  # Before the line, which may be long, is scanned.
         return has_filter(call.get("params")) or partial_parsing.may_contain_references(line)
 
-    def _limited(self, request: Pending, work: Coroutine[Any, Any, None]) -> Coroutine[Any, Any, None]:
-        """Delay a call whose arguments may become large until the server has read earlier ones."""
-        ready = result_if_ready(self._interceptor)
-        if self._capacity is None or request.method != CALL or ready is None or ready.is_own(request.tool):
-            return work
-        return self._capacity.run(work, lambda reason: self._refuse(request, reason))
-
-    def _refuse(self, request: Pending, reason: str) -> None:
-        self._to_client(request.error(reason))
-        self._requests.remove(request)
-
     async def _prepare_call(self, request: Pending, call: Message, line: bytes) -> None:
         try:
             params = call.get("params")
@@ -235,12 +224,13 @@ class Conversation:
                 self._to_client(to_line(jsonrpc.response(call, await interceptor.own_tool_call(tool, given))))
                 return
             tool = request.tool = self._listed_name(tool)
-            prepared = await interceptor.prepare(tool, given, as_json=True)
-            if prepared.arguments is not given:
-                call = {**call, "params": {**params, "arguments": prepared.arguments}}
-                line = await adump_line(call)
-            request.call = prepared.for_result()
-            self._pass_call(request, call, line)
+            async with self._capacity.reserving() as reserve:
+                prepared = await interceptor.prepare(tool, given, as_json=True, reserve=reserve)
+                if prepared.arguments is not given:
+                    call = {**call, "params": {**params, "arguments": prepared.arguments}}
+                    line = await adump_line(call)
+                request.call = prepared.for_result()
+                self._pass_call(request, call, line)
         except ObjectNotFound as error:
             prefixes = self._object_readers()
             if any(tool.startswith(prefix) for prefix in prefixes):

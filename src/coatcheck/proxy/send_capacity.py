@@ -2,10 +2,11 @@
 
 import asyncio
 import weakref
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
-from typing import Any, ClassVar
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import ClassVar
 
+from coatcheck.calls.long_messages import LONG_MESSAGE
 from coatcheck.errors import UpstreamError
 from coatcheck.proxy.line_streams import HIGH_WATER
 
@@ -13,16 +14,25 @@ MAX_UNSENT_BYTES = 256 << 20
 """Bytes waiting for all upstreams of this process above which no stored objects are inserted into arguments."""
 
 MAX_CONCURRENT_CALLS = 4
-"""Calls of this process into whose arguments objects are inserted concurrently."""
+"""Calls of this process into which more than ``LONG_MESSAGE`` is inserted concurrently; one of each upstream."""
+
+MAX_SHORT_CALLS = 32
+"""Calls of an upstream into which less is inserted concurrently."""
 
 CAPACITY_TIMEOUT = 60.0
 """Seconds that such a call waits for capacity."""
 
 _POLL_SECONDS = 0.05
 
+Reserve = Callable[[int], Awaitable[None]]
+"""Called with the bytes of each object before it is inserted into the arguments of a call.
+
+Raises `UpstreamError` if the wait was too long: the upstream reads nothing, or all upstreams together too little.
+"""
+
 
 class SendCapacity:
-    """Serializes the preparation of calls with references for an upstream, once it has read the earlier ones.
+    """Delays calls with references until their upstream has read earlier messages; those with long values take turns.
 
     ``unsent`` returns the bytes that the upstream has not read.
     """
@@ -32,64 +42,67 @@ class SendCapacity:
 
     def __init__(self, unsent: Callable[[], int]) -> None:
         self._unsent = unsent
-        self._lock = asyncio.Lock()
+        self._long, self._short = asyncio.Semaphore(1), asyncio.Semaphore(MAX_SHORT_CALLS)
         SendCapacity._all.add(self)
 
-    async def run(self, work: Coroutine[Any, Any, None], refuse: Callable[[str], None]) -> None:
-        """Run the preparation of a large message when there is capacity.
+    @asynccontextmanager
+    async def reserving(self) -> AsyncIterator[Reserve]:
+        """Return a function that waits until the objects of a call may be read; see ``Reserve``.
 
-        ``refuse`` is called with the reason if there was no capacity in time; the work is not started.
+        What it reserves is held until the block ends.
         """
-        try:
-            async with self.reserved():
-                await work
-        except UpstreamError as error:
-            refuse(str(error))
-        finally:
-            work.close()
+        size = 0
+        async with AsyncExitStack() as held:
+
+            async def reserve(more: int) -> None:
+                nonlocal size
+                before, size = size, size + max(more, 1)
+                if before <= LONG_MESSAGE < size:
+                    await held.aclose()  # Short calls do not wait for this one.
+                    await held.enter_async_context(self._held(self._long, MAX_CONCURRENT_CALLS))
+                elif not before:
+                    await held.enter_async_context(self._held(self._short))
+
+            yield reserve
 
     @asynccontextmanager
-    async def reserved(self) -> AsyncIterator[None]:
-        """Wait for capacity to prepare a large message for the upstream, and hold it within the block.
-
-        Raises:
-            UpstreamError: The wait was too long: the upstream reads nothing, or all upstreams together too little.
-        """
+    async def _held(self, slots: asyncio.Semaphore, most: int = 0) -> AsyncIterator[None]:
+        """Hold a slot from the time at which upstreams have read enough; ``most`` limits those of the process."""
         locked = counted = False
         try:
             try:
                 async with asyncio.timeout(CAPACITY_TIMEOUT):
-                    locked = await self._lock.acquire()
-                    await self._wait()
+                    locked = await slots.acquire()
+                    await self._wait(most)
             except TimeoutError:
                 raise _not_taken() from None
-            SendCapacity._preparing += 1
-            counted = True
+            SendCapacity._preparing += bool(most)
+            counted = bool(most)
             yield
         finally:
             SendCapacity._preparing -= counted
             if locked:
-                self._lock.release()
+                slots.release()
 
     async def wait(self) -> None:
         """Wait for capacity without holding it, before a large message is parsed.
 
         Raises:
-            UpstreamError: As for ``reserved``.
+            UpstreamError: As for ``Reserve``.
         """
         try:
-            await asyncio.wait_for(self._wait(), CAPACITY_TIMEOUT)
+            await asyncio.wait_for(self._wait(MAX_CONCURRENT_CALLS), CAPACITY_TIMEOUT)
         except TimeoutError:
             raise _not_taken() from None
 
-    async def _wait(self) -> None:
-        while not self._is_free():  # noqa: ASYNC110  # no event covers all upstreams
+    async def _wait(self, most: int) -> None:
+        while not self._is_free(most):  # noqa: ASYNC110  # no event covers all upstreams
             await asyncio.sleep(_POLL_SECONDS)
 
-    def _is_free(self) -> bool:
+    def _is_free(self, most: int) -> bool:
         return (
             self._unsent() < HIGH_WATER
-            and SendCapacity._preparing < MAX_CONCURRENT_CALLS
+            and (not most or SendCapacity._preparing < most)
             and sum(each._unsent() for each in SendCapacity._all) < MAX_UNSENT_BYTES  # noqa: SLF001
         )
 
