@@ -30,6 +30,8 @@ class FsspecBackend(Backend):
         options: More options of the file system.
     """
 
+    shared = True
+
     def __init__(self, url: str, **options: Any) -> None:
         self._files, self._root = url_to_fs(url, **options)
 

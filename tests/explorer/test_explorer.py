@@ -8,12 +8,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from coatcheck.backends import InMemoryBackend, SQLiteBackend
+from coatcheck.backends import BreakerBackend, InMemoryBackend, SQLiteBackend
 from coatcheck.codec import ToolResult
 from coatcheck.errors import CoatcheckError, ObjectNotFound, ObjectStoreUnavailable, PathNotFound
 from coatcheck.explorer import Explorer
 from coatcheck.object_store import ObjectStore
 from coatcheck.references import Reference, parse_path
+from tests.minimal_backend import FourMethods
 from tests.results import reference_in
 from tests.strategies import json_values
 
@@ -291,9 +292,12 @@ ENCODED = base64.b64encode(bytes(range(256)) * 500).decode()
 @pytest.mark.parametrize("value", [ENCODED, {"name": "a.png", "data": ENCODED}, b"\xff" * 90_000], ids=type)
 def test_the_command_line_is_named_for_base64_in_a_store_that_it_can_read(value: Any, sandbox, tmp_path) -> None:
     with closing(SQLiteBackend(tmp_path / "objects.sqlite")) as file:
-        for backend in (file, InMemoryBackend()):
+        mine = FourMethods()
+        mine.shared = True
+        backends = {file: True, BreakerBackend(file): True, InMemoryBackend(): False, FourMethods(): False, mine: True}
+        for backend, is_shared in backends.items():
             explorer = Explorer(ObjectStore(backend), sandbox=sandbox)
             kept = explorer.keep(value, "tool")
             for preview in (kept.preview, explorer.explore(kept.reference)):
                 assert "To view it, give @obj_" in preview
-                assert ("coatcheck objects get" in preview) == (backend is file)
+                assert ("coatcheck objects get" in preview) == is_shared

@@ -35,6 +35,7 @@ class BackendAdapter(Backend):
     def __init__(self, plain: ObjectStoreBackend) -> None:
         self._plain = plain
         self.blocking = bool(getattr(plain, "blocking", True))
+        self.shared = bool(getattr(plain, "shared", False))
         for name in OPTIONAL:
             method = getattr(plain, name, None)
             if callable(method):

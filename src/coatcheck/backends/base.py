@@ -35,9 +35,9 @@ class ObjectStoreBackend(Protocol):
     If the store is unavailable, they raise `coatcheck.errors.ObjectStoreUnavailable`, without secrets in its text. Any
     other exception is converted to this error, without its text (see `coatcheck.backends.as_backend`).
 
-    A backend may also have any of the methods of `Backend`, and the attribute ``blocking``. ``False`` means that no
-    method ever blocks, so that all of them may be called on the event loop; without the attribute, asynchronous code
-    calls them in a worker thread.
+    A backend may also have any of the methods and attributes of `Backend`. If its ``blocking`` is ``False``, no method
+    ever blocks, so that all of them may be called on the event loop; without it, asynchronous code calls them in a
+    worker thread.
     """
 
     def generate_id(self) -> str:
@@ -83,9 +83,11 @@ class Backend(ObjectStoreBackend):
 
     Attributes:
         blocking: Whether a method may block.
+        shared: Whether other processes can open the same store, as ``coatcheck objects`` does by the backend's name.
     """
 
     blocking: bool = True
+    shared: bool = False
 
     def head(self, key: str, n: int) -> bytes | None:
         """Return the first ``n`` bytes (or all of a shorter value), not counted as a use; by default from ``get``."""

@@ -40,7 +40,7 @@ class BackendWrapper(Backend):
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
-        self.blocking = backend.blocking
+        self.blocking, self.shared = backend.blocking, backend.shared
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.backend!r})"

@@ -4,8 +4,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from coatcheck.explorer.core import Kept as Kept
     from coatcheck.explorer.explorer import Explorer as Explorer
+    from coatcheck.explorer.explorer_call import Kept as Kept
     from coatcheck.explorer.reference_values import Found as Found
 
 __all__ = ["Explorer", "Found", "Kept"]

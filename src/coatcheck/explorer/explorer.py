@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from coatcheck.explorer.core import ExplorerCore, Kept, target_of
+from coatcheck.explorer.explorer_call import ExplorerCall, Kept, target_of
 from coatcheck.explorer.operations import Answer
 from coatcheck.explorer.operations.searching import MATCHES_SHOWN
 from coatcheck.explorer.reference_values import Found
@@ -62,8 +62,8 @@ class Explorer:
             tool_names=self._tool_names,
         )
 
-    def _core(self, mode: CallMode) -> ExplorerCore:
-        return ExplorerCore(
+    def _call(self, mode: CallMode) -> ExplorerCall:
+        return ExplorerCall(
             self.store, self._open_sandbox, mode, self.preview_limit, self.response_limit, self._tool_names
         )
 
@@ -76,45 +76,45 @@ class Explorer:
 
     def preview(self, obj_id: str, path: str = "") -> str:
         """Preview an object: a headline and the whole object if it is small, else its structure and samples."""
-        return run_blocking(self._core(BLOCKING).show(target_of(obj_id, path), self.preview_limit, headline=True))
+        return run_blocking(self._call(BLOCKING).show(target_of(obj_id, path), self.preview_limit, headline=True))
 
     async def apreview(self, obj_id: str, path: str = "") -> str:
         """Preview an object; see ``preview``."""
-        return await self._core(ASYNC).show(target_of(obj_id, path), self.preview_limit, headline=True)
+        return await self._call(ASYNC).show(target_of(obj_id, path), self.preview_limit, headline=True)
 
     def explore(self, obj_id: str, path: str = "") -> str:
         """Show an object or a part of it: the bare value if it fits the response limit, else its preview."""
-        return run_blocking(self._core(BLOCKING).show(target_of(obj_id, path), self.response_limit))
+        return run_blocking(self._call(BLOCKING).show(target_of(obj_id, path), self.response_limit))
 
     async def aexplore(self, obj_id: str, path: str = "") -> str:
         """Show an object or a part of it; see ``explore``."""
-        return await self._core(ASYNC).show(target_of(obj_id, path), self.response_limit)
+        return await self._call(ASYNC).show(target_of(obj_id, path), self.response_limit)
 
     def slice(self, obj_id: str, start: int | None = None, end: int | None = None, path: str = "") -> str:
         """Show a range: items of a list, members of an object, lines of a text; the end is not included."""
         args = {"start": start, "end": end}
-        return run_blocking(self._core(BLOCKING).run("slice", target_of(obj_id, path), args, self.response_limit)).text
+        return run_blocking(self._call(BLOCKING).run("slice", target_of(obj_id, path), args, self.response_limit)).text
 
     async def aslice(self, obj_id: str, start: int | None = None, end: int | None = None, path: str = "") -> str:
         """Show a range; see ``slice``."""
         args = {"start": start, "end": end}
-        return (await self._core(ASYNC).run("slice", target_of(obj_id, path), args, self.response_limit)).text
+        return (await self._call(ASYNC).run("slice", target_of(obj_id, path), args, self.response_limit)).text
 
     def raw(self, obj_id: str, path: str = "", start: int = 0) -> str:
         """Return one page of the exact text from character ``start`` on, at most the response limit."""
-        return run_blocking(self._core(BLOCKING).raw(target_of(obj_id, path), start))
+        return run_blocking(self._call(BLOCKING).raw(target_of(obj_id, path), start))
 
     async def araw(self, obj_id: str, path: str = "", start: int = 0) -> str:
         """Return one page of the exact text; see ``raw``."""
-        return await self._core(ASYNC).raw(target_of(obj_id, path), start)
+        return await self._call(ASYNC).raw(target_of(obj_id, path), start)
 
     def list(self) -> str:
         """List the caller's objects, newest first; raises ``ListingUnsupported`` if this is not possible."""
-        return run_blocking(self._core(BLOCKING).list())
+        return run_blocking(self._call(BLOCKING).list())
 
     async def alist(self) -> str:
         """List the caller's objects; see ``list``."""
-        return await self._core(ASYNC).list()
+        return await self._call(ASYNC).list()
 
     # Searching and transforming, in the sandbox
 
@@ -159,7 +159,7 @@ class Explorer:
         return await self._search(ASYNC, target_of(obj_id, path), args, ranked=ranked)
 
     async def _search(self, mode: CallMode, target: Reference, args: dict[str, Any], *, ranked: bool) -> str:
-        return (await self._core(mode).run("rank" if ranked else "search", target, args, self.response_limit)).text
+        return (await self._call(mode).run("rank" if ranked else "search", target, args, self.response_limit)).text
 
     def replace(
         self,
@@ -179,7 +179,7 @@ class Explorer:
             SandboxError: The operation exceeded a limit.
         """
         args = {"pattern": pattern, "replacement": replacement, "count": count, "case_sensitive": case_sensitive}
-        return run_blocking(self._core(BLOCKING).derive("replace", target_of(obj_id, path), args, store=True))
+        return run_blocking(self._call(BLOCKING).derive("replace", target_of(obj_id, path), args, store=True))
 
     async def areplace(
         self,
@@ -192,7 +192,7 @@ class Explorer:
     ) -> str:
         """Replace matches of a regular expression; see ``replace``."""
         args = {"pattern": pattern, "replacement": replacement, "count": count, "case_sensitive": case_sensitive}
-        return await self._core(ASYNC).derive("replace", target_of(obj_id, path), args, store=True)
+        return await self._call(ASYNC).derive("replace", target_of(obj_id, path), args, store=True)
 
     def query(
         self,
@@ -229,7 +229,7 @@ class Explorer:
         self, mode: CallMode, obj_id: str, program: str, path: str, store: bool, variables: Mapping[str, str] | None
     ) -> str:
         args = {"filter": program, "with": {name: target_of(each) for name, each in (variables or {}).items()}}
-        return await self._core(mode).derive("query", target_of(obj_id, path), args, store=store)
+        return await self._call(mode).derive("query", target_of(obj_id, path), args, store=store)
 
     def check_filter(self, filter: str) -> None:  # noqa: A002
         """Compile a jq filter.
@@ -238,11 +238,11 @@ class Explorer:
             FilterError: It is malformed, or uses something unavailable.
             SandboxError: Its compilation exceeded a limit.
         """
-        run_blocking(self._core(BLOCKING).check_filter(filter))
+        run_blocking(self._call(BLOCKING).check_filter(filter))
 
     async def acheck_filter(self, filter: str) -> None:  # noqa: A002
         """Compile a jq filter; see ``check_filter``."""
-        await self._core(ASYNC).check_filter(filter)
+        await self._call(ASYNC).check_filter(filter)
 
     def run(self, operation: str, obj_id: str, path: str = "", **args: Any) -> Answer:
         """Run ``search`` or ``query``; return its text, its figures and its new value, which is not stored.
@@ -250,7 +250,7 @@ class Explorer:
         Raises:
             CoatcheckError: As the method of the operation.
         """
-        return run_blocking(self._core(BLOCKING).run(operation, target_of(obj_id, path), args, self.response_limit))
+        return run_blocking(self._call(BLOCKING).run(operation, target_of(obj_id, path), args, self.response_limit))
 
     # Storing and returning values
 
@@ -264,27 +264,27 @@ class Explorer:
 
     def find(self, obj_id: str | Reference, path: str = "", *, as_text: bool = False, opened: bool = False) -> Found:
         """Return the value of a reference and its size; with ``opened`` what its text represents. See ``resolve``."""
-        reference = self._core(BLOCKING).find(target_of(obj_id, path))
+        reference = self._call(BLOCKING).find(target_of(obj_id, path))
         return run_blocking(reference.text() if as_text else reference.value(opened=opened))
 
     async def afind(
         self, obj_id: str | Reference, path: str = "", *, as_text: bool = False, opened: bool = False
     ) -> Found:
         """Return the value of a reference and its size; see ``find``."""
-        reference = self._core(ASYNC).find(target_of(obj_id, path))
+        reference = self._call(ASYNC).find(target_of(obj_id, path))
         return await (reference.text() if as_text else reference.value(opened=opened))
 
     async def afind_json(self, obj_id: str | Reference, path: str = "", *, sampled: bool = False) -> Found:
         """Return the value of a reference; a large value as JSON, with a sample if requested."""
-        return await self._core(ASYNC).find(target_of(obj_id, path)).json(sampled=sampled)
+        return await self._call(ASYNC).find(target_of(obj_id, path)).json(sampled=sampled)
 
     def keep(self, value: Any, tool: str | None = None, limit: int | None = None) -> Kept:
         """Store a value and preview it within ``limit``; if it cannot be stored, it is still shown."""
-        return run_blocking(self._core(BLOCKING).keep(value, tool, self.preview_limit if limit is None else limit))
+        return run_blocking(self._call(BLOCKING).keep(value, tool, self.preview_limit if limit is None else limit))
 
     async def akeep(self, value: Any, tool: str | None = None, limit: int | None = None) -> Kept:
         """Store a value and preview it; see ``keep``."""
-        return await self._core(ASYNC).keep(value, tool, self.preview_limit if limit is None else limit)
+        return await self._call(ASYNC).keep(value, tool, self.preview_limit if limit is None else limit)
 
     def put_and_preview(self, value: Any, tool: str | None = None) -> str:
         """Store a value and return its preview; see ``keep``."""

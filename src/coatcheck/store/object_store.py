@@ -76,6 +76,11 @@ class ObjectStore:
         return self._backends.now().given
 
     @property
+    def is_shared(self) -> bool:
+        """Whether ``coatcheck objects`` can read the objects."""
+        return self._backend.shared
+
+    @property
     def _backend(self) -> Backend:
         return self._backends.now().backend
 

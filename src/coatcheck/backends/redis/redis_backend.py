@@ -82,6 +82,8 @@ class RedisBackend(Backend):
         MissingExtra: The redis package is not installed.
     """
 
+    shared = True
+
     def __init__(
         self,
         redis_url: str,

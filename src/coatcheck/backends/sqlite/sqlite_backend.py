@@ -75,6 +75,8 @@ class SQLiteBackend(Backend):
         clock: Returns seconds since the epoch; the system clock, because the file outlives processes.
     """
 
+    shared = True
+
     def __init__(
         self,
         path: Path | str,

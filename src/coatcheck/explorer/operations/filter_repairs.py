@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from coatcheck.explorer.operations.whole_filters import MOST_CHARACTERS, member, rewritten
+from coatcheck.explorer.operations.foreign_filters import MOST_CHARACTERS, as_jq, member
 from coatcheck.references.paths import quote
 
 _STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"")
@@ -210,7 +210,7 @@ def repair(program: str, compiles: Callable[[str], bool]) -> str:
     sql = _from_sql(program)
     if sql:
         return sql if compiles(sql) else ""
-    whole = rewritten(program)
+    whole = as_jq(program)
     if whole != program:
         return whole if compiles(whole) else next(filter(compiles, _versions(whole)), "")
     return next(filter(compiles, _versions(program)), "")

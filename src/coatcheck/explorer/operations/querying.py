@@ -28,7 +28,13 @@ from coatcheck.explorer.operations.filter_hints import (
     without_own_reference,
 )
 from coatcheck.explorer.operations.filter_repairs import assigns, repair
-from coatcheck.explorer.operations.fitting_filters import fitting, for_lines, for_lists, list_hint, variants
+from coatcheck.explorer.operations.filter_repairs_by_value import (
+    for_lines,
+    for_lists,
+    list_hint,
+    repaired_for,
+    variants,
+)
 from coatcheck.explorer.operations.jq_analysis import (
     ROUNDED_NAMED,
     begins_with_path,
@@ -136,7 +142,7 @@ def _told(error: "_NotJq", document: Document, args: dict[str, Any]) -> "_NotJq"
     """Return the error with a filter that fits the object: what was probably meant, or else an example."""
     source = _source(document, args.get("path") or "")
     value = input_of(document, args)
-    meant = fitting(args["filter"], value, key_names(source), error.meant, _compiles)
+    meant = repaired_for(args["filter"], value, key_names(source), error.meant, _compiles)
     if "prelude" in args:  # the value is the input and the bound objects together
         return _NotJq(error.program, meant, error.jq_message)
     if not meant:

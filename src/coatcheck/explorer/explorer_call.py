@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from coatcheck import codec
-from coatcheck.backends import InMemoryBackend
 from coatcheck.codec import Encoded, Metadata, ToolResult, well_formed
 from coatcheck.errors import (
     ArgumentRejected,
@@ -74,8 +73,8 @@ class Kept(NamedTuple):
 
 
 @dataclass(slots=True)  # created at each call: a frozen one takes 0.9 µs more
-class ExplorerCore:
-    """The explorer's operations as coroutines. Limits are in characters."""
+class ExplorerCall:
+    """A call of the explorer. Limits are in characters."""
 
     store: ObjectStore
     sandbox: Callable[[], Sandbox]
@@ -91,7 +90,7 @@ class ExplorerCore:
         try:
             object_id = self.store.reserve(encoded.size)
             reference = f"@{object_id}"
-            subject = Subject(reference, characters, tool=tool, tokens=tokens, is_shared=self._is_shared)
+            subject = Subject(reference, characters, tool=tool, tokens=tokens, is_shared=self.store.is_shared)
             try:
                 unstored = await self._preview(value, encoded, object_id, subject, limit)
                 preview, about = unstored.text, unstored.about
@@ -125,10 +124,6 @@ class ExplorerCore:
         """The names of the object tools: those of the call override the explorer's own."""
         return {**self.tool_names, **listed_names()} if self.tool_names else listed_names()
 
-    @property
-    def _is_shared(self) -> bool:
-        return not isinstance(self.store.backend, InMemoryBackend)
-
     def _preview_unstored(self, encoded: Encoded, characters: int, error: CoatcheckError, limit: int) -> str:
         plain = codec.decode(encoded.metadata, encoded.payload)
         plain = well_formed(plain) if isinstance(plain, str) else plain
@@ -156,7 +151,7 @@ class ExplorerCore:
             "headline": headline,
             "gets": self.response_limit,
             "describe": unstored is not None,
-            "shared": self._is_shared,
+            "shared": self.store.is_shared,
         }
         try:
             answer = await self.run("show", target, args, limit, unstored)
@@ -183,7 +178,7 @@ class ExplorerCore:
             raise error
         reason = str(error).partition(". ")[0]  # what follows is advice on patterns and filters
         note = f"Shown as plain text: {reason}"
-        subject = Subject(str(target), len(text), stored.metadata.tool, note, is_shared=self._is_shared)
+        subject = Subject(str(target), len(text), stored.metadata.tool, note, is_shared=self.store.is_shared)
         return render_text(text, subject, limit)
 
     async def run(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from coatcheck.explorer.operations.filter_repairs import collected, repair, with_quoted_keys, without_name
-from coatcheck.explorer.operations.whole_filters import MOST_CHARACTERS
+from coatcheck.explorer.operations.foreign_filters import MOST_CHARACTERS
 
 _KEY = re.compile(r"(?<![.$\w\"@\\])[A-Za-z_]\w{0,60}(?![\w(:])")
 _STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'[^'\n]*'")
@@ -73,7 +73,7 @@ def variants(meant: str, value: Any, compiles: Callable[[str], bool]) -> Iterato
         yield f"map(select({meant}))" if _CONDITION.search(meant) else f"map({meant})"
 
 
-def fitting(program: str, value: Any, names: Sequence[str], repaired: str, compiles: Callable[[str], bool]) -> str:
+def repaired_for(program: str, value: Any, names: Sequence[str], repaired: str, compiles: Callable[[str], bool]) -> str:
     """Return the filter that fits an object: with dots or brackets where its keys need them; ``""`` if none is found.
 
     Args:

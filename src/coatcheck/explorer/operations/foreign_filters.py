@@ -51,7 +51,7 @@ _JMES = tuple(
 )
 
 
-def rewritten(program: str) -> str:
+def as_jq(program: str) -> str:
     """Return a filter in the language of another tool as one of jq, as far as its form as a whole is concerned."""
     if len(program) > MOST_CHARACTERS:
         return program
