@@ -12,8 +12,8 @@ import pytest
 SERVER = [sys.executable, str(Path(__file__).parents[1] / "security" / "echo_server.py")]
 CODE = """
 import atexit, gc, sys
-atexit.register(lambda: print("spared", gc.get_freeze_count(), file=sys.stderr))
-from coatcheck.cli import main
+atexit.register(lambda: print("spared", gc.get_freeze_count(), "enabled", gc.isenabled(), file=sys.stderr))
+from coatcheck.__main__ import main
 sys.exit(main())
 """
 HTTP = ["--transport", "streamable-http", "--port", "0"]
@@ -36,4 +36,11 @@ def test_modules_loaded_at_startup_are_frozen(command):
             process.send_signal(signal.SIGTERM)
         process.stdin.close()
         output = process.stderr.read()
-    assert int(re.search(r"spared (\d+)", output)[1]) > 10_000
+    spared, enabled = re.search(r"spared (\d+) enabled (\w+)", output).groups()
+    assert int(spared) > 10_000
+    assert enabled == "True"
+
+
+def test_other_commands_collect_garbage():
+    done = subprocess.run([sys.executable, "-c", CODE, "--version"], capture_output=True, text=True, check=True)
+    assert "enabled True" in done.stderr

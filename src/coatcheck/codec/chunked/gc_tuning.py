@@ -15,8 +15,9 @@ def collect_garbage_once() -> None:
 
 
 def freeze_loaded_objects() -> None:
-    """Exclude all existing objects from later collections; for processes that run only coatcheck.
+    """Exclude all existing objects from collections, which begin now; for processes that run only coatcheck.
 
     Existing garbage in cycles is never freed: it is small, and searching for it would take 60 ms.
     """
     gc.freeze()
+    gc.enable()
