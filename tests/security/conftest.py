@@ -16,7 +16,7 @@ ECHO_SERVER = [PYTHON, str(Path(__file__).parent / "echo_server.py")]
 
 @pytest.fixture(params=["auto", "legacy"])
 def mode(request: pytest.FixtureRequest) -> str:
-    """The legacy and the stateless protocol."""
+    """The legacy and the modern protocol."""
     return str(request.param)
 
 

@@ -19,7 +19,7 @@ from tests.preloaded_python import PYTHON
 from tests.waiting import until
 from tests.wrap.running import wrapped
 
-ACCESSES = ["stdio", "gateway", "http", "http gateway", "sessionless http"]
+ACCESSES = ["stdio", "gateway", "http", "http gateway", "stateless http"]
 
 
 @contextlib.contextmanager

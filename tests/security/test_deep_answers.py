@@ -72,7 +72,7 @@ async def test_of_a_result_that_is_never_kept_the_deeper_parts_are_described(tmp
             assert "nested too deeply" in json.dumps(raised.value.error.data)
 
 
-@pytest.mark.parametrize("way", ["stdio", "http", "sessionless http", "http gateway"])
+@pytest.mark.parametrize("way", ["stdio", "http", "stateless http", "http gateway"])
 async def test_a_nested_coatcheck_passes_them_to_the_outer_one(tmp_path_factory, mode, way):
     folder = tmp_path_factory.mktemp("servers")
     with wrapped_server(way, "refusing_server.py", folder) as inner:
@@ -108,8 +108,8 @@ async def test_a_notification_is_dropped_and_a_request_of_the_server_refused(tar
     async with connected(target, "legacy", logging_callback=hear, sampling_callback=answer) as (client, names):
         assert text_of(await client.call_tool(names["sends"], {})) == "sends"
         refused = text_of(await client.call_tool(names["asks"], {}))
-        sessionless = "cannot be asked" in refused
-        assert sessionless or "nested deeper than 200 levels" in refused
+        stateless = "cannot be asked" in refused
+        assert stateless or "nested deeper than 200 levels" in refused
         assert not heard
 
 

@@ -22,7 +22,7 @@ SERVER = [PYTHON, str(Path(__file__).with_name("odd_server.py"))]
 HALF = "\ud83d"
 
 
-ACCESSES = ["stdio", "gateway", "http", "http gateway", "sessionless http"]
+ACCESSES = ["stdio", "gateway", "http", "http gateway", "stateless http"]
 
 
 @pytest.fixture(scope="module", params=ACCESSES)
@@ -31,7 +31,7 @@ def target(request, tmp_path_factory):
     yield from _target(request.param, tmp_path_factory)
 
 
-@pytest.fixture(scope="module", params=["http", "http gateway", "sessionless http"])
+@pytest.fixture(scope="module", params=["http", "http gateway", "stateless http"])
 def url(request, tmp_path_factory):
     yield from _target(request.param, tmp_path_factory)
 

@@ -15,7 +15,7 @@ def container():
 
 @pytest.fixture(params=["auto", "legacy"])
 def mode(request: pytest.FixtureRequest) -> str:
-    """The legacy and the stateless protocol."""
+    """The legacy and the modern protocol."""
     return request.param
 
 

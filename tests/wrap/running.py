@@ -92,13 +92,13 @@ def wrapped(way: str, *arguments: str, **environment: str):
     """A function that connects a client; over HTTP, it checks that stderr has no traceback.
 
     Args:
-        way: ``stdio`` unless it contains ``http``; ``sessionless`` HTTP has no sessions.
+        way: ``stdio`` unless it contains ``http``; ``stateless`` HTTP has no sessions.
         *arguments: Arguments of ``coatcheck wrap``.
     """
     if "http" not in way:
         yield lambda: wrap_on_stdio(*arguments, **environment)
         return
-    more = ["--stateless"] if "sessionless" in way else []
+    more = ["--stateless"] if "stateless" in way else []
     with wrapped_over_http(*more, *arguments, **environment) as (_, url, log):
         yield lambda: url
         assert "Traceback" not in "".join(log)

@@ -215,8 +215,8 @@ def test_a_response_of_one_server_is_never_used_for_another(monkeypatch, long, m
 META = {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}
 
 
-class StatelessServer(Server):
-    """A stateless server that answers calls on command."""
+class ModernServer(Server):
+    """A modern server that answers calls on command."""
 
     def send(self, line, message=None) -> None:
         asked = json.loads(line)
@@ -231,14 +231,14 @@ class StatelessServer(Server):
 
 @pytest.mark.parametrize("text", [b"short", b"x" * 100_000, LONG.encode()], ids=["short", "longer", "long"])
 def test_responses_of_shared_servers_are_not_mixed_up(monkeypatch, text):
-    servers = {"good": StatelessServer(b""), "evil": StatelessServer(b"")}
+    servers = {"good": ModernServer(b""), "evil": ModernServer(b"")}
     monkeypatch.setattr("coatcheck.proxy.gateway.gateway.make_connection", servers.get)
 
     def call(name: str, request_id: str) -> dict:
         params = {"name": name, "arguments": {}, "_meta": META}
         return {"jsonrpc": "2.0", "id": request_id, "method": "tools/call", "params": params}
 
-    def calls_of(server: StatelessServer) -> list[int]:
+    def calls_of(server: ModernServer) -> list[int]:
         return [asked["id"] for asked in server.seen if asked["method"] == "tools/call"]
 
     async def scenario() -> None:

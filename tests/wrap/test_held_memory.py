@@ -77,7 +77,7 @@ META = {
 }
 
 
-WAYS = pytest.mark.parametrize("way", ["sessions", "without sessions", "stateless"])
+WAYS = pytest.mark.parametrize("way", ["sessions", "stateless", "modern"])
 
 
 def serving(way: str, explorer: Explorer) -> Application:
@@ -87,7 +87,7 @@ def serving(way: str, explorer: Explorer) -> Application:
         Interceptor(explorer),
         Tenancy("t"),
         loopback=True,
-        stateless=way == "without sessions",
+        stateless=way == "stateless",
     )
 
 
@@ -102,7 +102,7 @@ async def call_with_rows(application: Application, way: str, *more: str) -> http
             return await http.post("http://localhost:1/mcp", json=message)
 
         meta = {}
-        if way == "stateless":
+        if way == "modern":
             meta = {"_meta": META}
             http.headers |= {"mcp-protocol-version": "2026-07-28", "mcp-method": "tools/call", "mcp-name": "f"}
         elif way == "sessions":

@@ -67,7 +67,7 @@ async def test_other_tasks_run_while_a_gateway_renames_entries(monkeypatch):
 def command_behind(way: str, folder: Path) -> list[str]:
     servers = folder / "mcp.json"
     servers.write_text(json.dumps({"mcpServers": {"one": {"command": SERVER[0], "args": SERVER[1:]}}}))
-    more = ["--stateless"] if "sessionless" in way else []
+    more = ["--stateless"] if "stateless" in way else []
     return [*more, "--servers", str(servers)] if "gateway" in way else [*more, "--", *SERVER]
 
 
@@ -85,7 +85,7 @@ def test_a_long_list_arrives_completely(connect, way, tmp_path):
     check(client.ask("tools/list")["result"]["tools"], client.ask("resources/list")["result"]["resources"])
 
 
-@pytest.mark.parametrize("way", ["http", "http gateway", "sessionless http"])
+@pytest.mark.parametrize("way", ["http", "http gateway", "stateless http"])
 def test_a_long_list_arrives_completely_over_http(way, tmp_path):
     headers = {"accept": "application/json, text/event-stream", "mcp-protocol-version": HELLO["protocolVersion"]}
 

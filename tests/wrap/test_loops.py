@@ -28,7 +28,7 @@ async def assert_refused(connect, mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-@pytest.mark.parametrize("flags", [[], ["--stateless"]], ids=["sessions", "sessionless"])
+@pytest.mark.parametrize("flags", [[], ["--stateless"]], ids=["sessions", "stateless"])
 async def test_its_own_url_is_refused_directly_through_another_and_through_a_process(flags, mode):
     one, other = free_port(), free_port()
     with wrapped_over_http("--url", url_of(one), *flags, port=one) as (_, url, said):
@@ -45,7 +45,7 @@ async def test_its_own_url_is_refused_directly_through_another_and_through_a_pro
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-@pytest.mark.parametrize("flags", [[], ["--stateless"]], ids=["sessions", "sessionless"])
+@pytest.mark.parametrize("flags", [[], ["--stateless"]], ids=["sessions", "stateless"])
 async def test_of_a_gateway_the_other_servers_work(flags, mode, tmp_path):
     port, servers = free_port(), tmp_path / "servers.json"
     entries = {"again": {"url": url_of(port)}, "other": {"command": FEATURES[0], "args": [*FEATURES[1:], "stdio"]}}

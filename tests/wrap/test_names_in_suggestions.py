@@ -70,7 +70,7 @@ def test_the_listed_name_is_used_before_the_client_lists_the_tools(connect):
     assert call("listed") == "2"  # its two pages, once
 
 
-@pytest.mark.parametrize("way", ["stdio", "http", "sessionless http"])
+@pytest.mark.parametrize("way", ["stdio", "http", "stateless http"])
 async def test_the_listed_name_is_used_after_the_client_lists_the_first_page(way):
     with anyio.fail_after(60), wrapped(way, "--", *SERVER) as connect:
         async with Client(connect(), mode="legacy") as client:

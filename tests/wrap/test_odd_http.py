@@ -10,7 +10,7 @@ from tests.wrap.running import calling, wrapped
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(scope="module", params=["stdio", "gateway", "http", "sessionless http"])
+@pytest.fixture(scope="module", params=["stdio", "gateway", "http", "stateless http"])
 def target(request, tmp_path_factory):
     """What a client connects to, each time it does."""
     with odd_server() as url:

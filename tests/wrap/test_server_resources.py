@@ -31,7 +31,7 @@ async def asked(client: Client) -> list[str]:
 
 
 @pytest.mark.parametrize("what", ["listed", "template"])
-@pytest.mark.parametrize("way", ["stdio", "http", "sessionless http"])
+@pytest.mark.parametrize("way", ["stdio", "http", "stateless http"])
 async def test_a_listed_resource_of_the_server_is_read_from_it(way, what):
     with anyio.fail_after(60), wrapped(way, "--", *SERVER, what) as connect:
         async with Client(connect(), mode="legacy") as client:

@@ -15,7 +15,7 @@ APPS_EXTENSION = "io.modelcontextprotocol/ui"
 
 CLIENT_INFO = "io.modelcontextprotocol/clientInfo"
 CLIENT_CAPABILITIES = "io.modelcontextprotocol/clientCapabilities"
-"""Members of the ``_meta`` of a stateless request that describe its client."""
+"""Members of the ``_meta`` of a modern request that describe its client."""
 
 UI_KEYS = ("ui", "ui/resourceUri")
 """Members of a tool's ``_meta`` that name its view; the second is an older spelling that servers still send."""

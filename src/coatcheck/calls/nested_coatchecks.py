@@ -63,7 +63,7 @@ def _client_capabilities(message: Mapping[str, Any]) -> Any:
 
 
 def is_from_coatcheck(message: Mapping[str, Any]) -> bool:
-    """Whether a request announces another coatcheck: in ``initialize``, or in ``_meta`` in a stateless revision."""
+    """Whether a request announces another coatcheck: in ``initialize``, or in ``_meta`` in a modern revision."""
     return announces_coatcheck(_client_capabilities(message))
 
 

@@ -171,7 +171,7 @@ def error_response(request_id: Any, text: str, code: int = INTERNAL_ERROR) -> Me
 
 def response(request: Message, result: Any) -> Message:
     """Build a response with a result, which is marked as complete if the request's revision requires it."""
-    if is_stateless(request):
+    if is_modern(request):
         result = {"resultType": "complete", **result}
     return {"jsonrpc": "2.0", "id": request["id"], "result": result}
 
@@ -207,6 +207,6 @@ def tool_of(call: Message) -> str:
     return text_of(params.get("name")) if isinstance(params, dict) else ""
 
 
-def is_stateless(request: Message) -> bool:
-    """Whether a request contains its protocol version, as of revision 2026-07-28."""
+def is_modern(request: Message) -> bool:
+    """Whether a request contains its protocol version, as of revision 2026-07-28; a legacy one does not."""
     return PROTOCOL_VERSION in meta_of(request)

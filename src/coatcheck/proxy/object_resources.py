@@ -9,7 +9,7 @@ from coatcheck.calls.instructions import with_instructions
 from coatcheck.calls.stored_resources import LONGEST_URI, is_object, object_template
 from coatcheck.codec.tool_results import text_result
 from coatcheck.errors import CoatcheckError, ObjectNotFound, excerpt
-from coatcheck.proxy.jsonrpc import INTERNAL_ERROR, METHOD_NOT_FOUND, Message, error_response, is_stateless, response
+from coatcheck.proxy.jsonrpc import INTERNAL_ERROR, METHOD_NOT_FOUND, Message, error_response, is_modern, response
 
 if TYPE_CHECKING:
     from coatcheck.calls.interceptor import Interceptor
@@ -68,7 +68,7 @@ async def answer_for_object(
     except ObjectNotFound as error:
         if await server_has(uri):
             return request
-        code = _INVALID_PARAMS if is_stateless(request) else _RESOURCE_NOT_FOUND
+        code = _INVALID_PARAMS if is_modern(request) else _RESOURCE_NOT_FOUND
         failure = error_response(request["id"], str(error), code)
         failure["error"]["data"] = {"uri": excerpt(uri, LONGEST_URI)}
         return failure
@@ -77,10 +77,10 @@ async def answer_for_object(
     except Exception:
         logger.exception("A stored object could not be read")
         return error_response(request["id"], "The object could not be read.", INTERNAL_ERROR)
-    return response(request, {**result, **_NOT_CACHED} if is_stateless(request) else result)
+    return response(request, {**result, **_NOT_CACHED} if is_modern(request) else result)
 
 
-def mention_objects(method: str, answer: Message, *, stateless: bool) -> Message:
+def mention_objects(method: str, answer: Message, *, modern: bool) -> Message:
     """Add the template of stored objects to the last page of a list; return any other answer unchanged.
 
     For a server without resources, the lists contain only the template.
@@ -89,7 +89,7 @@ def mention_objects(method: str, answer: Message, *, stateless: bool) -> Message
     key = LISTS[method]
     if isinstance(error, dict) and error.get("code") == METHOD_NOT_FOUND:
         answer = {part: answer[part] for part in answer if part != "error"}
-        result = {"resultType": "complete", **_NOT_CACHED, key: []} if stateless else {key: []}
+        result = {"resultType": "complete", **_NOT_CACHED, key: []} if modern else {key: []}
     if not isinstance(result, dict) or not isinstance(result.get(key), list):
         return answer
     if method == TEMPLATES and not result.get("nextCursor"):

@@ -45,7 +45,7 @@ class OwnRequests:
         Raises:
             TimeoutError: The server did not answer in time.
         """
-        meta = {name: value for name, value in of.meta.items() if name != PROGRESS_TOKEN} if of.is_stateless else None
+        meta = {name: value for name, value in of.meta.items() if name != PROGRESS_TOKEN} if of.is_modern else None
         cursor: Any = None
         for _ in range(MAX_PAGES):
             params = ({} if meta is None else {"_meta": meta}) | ({} if cursor is None else {"cursor": cursor})

@@ -13,7 +13,7 @@ from coatcheck.proxy.jsonrpc import (
     Message,
     error_response,
     id_of,
-    is_stateless,
+    is_modern,
     meta_of,
     number_of,
     to_line,
@@ -34,7 +34,7 @@ class PendingRequest(Generic[Requester]):
     method: str
     tool: str  # the tool that it calls, else `""`
     meta: dict[str, Any]  # its `_meta`
-    is_stateless: bool  # whether it is of a stateless revision
+    is_modern: bool  # whether it is of a modern revision
     task: asyncio.Task[None] | None = None  # the task that prepares it, until it is sent
     passes: bool = False  # whether its response passes unchanged because an outer coatcheck does the work
     call: PreparedCall | None = None  # what remains to be done with the result of a call
@@ -42,8 +42,8 @@ class PendingRequest(Generic[Requester]):
     objects: Sequence[str] = ()  # the addresses of stored objects that it subscribes to
 
     def client(self, of_session: Client) -> Client:
-        """Return the client of the request, which a request of a stateless revision names itself."""
-        return client_of_request({"_meta": self.meta}) if self.is_stateless else of_session
+        """Return the client of the request, which a request of a modern revision names itself."""
+        return client_of_request({"_meta": self.meta}) if self.is_modern else of_session
 
     def outgoing(self, message: Message) -> Message:
         """Return the request with the id that it is sent under, which is its progress token too."""
@@ -92,7 +92,7 @@ class PendingRequests(Generic[Requester]):
             str(message.get("method", "")),
             tool_of(message),
             meta_of(message),
-            is_stateless(message),
+            is_modern(message),
         )
         self._requests[key] = request
         self._is_empty.clear()

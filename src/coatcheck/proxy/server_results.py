@@ -68,7 +68,7 @@ class ServerResults:
         """Return a response for the client; the same object if nothing changes."""
         if request.method in object_resources.LISTS:
             await self._resources.learn(request.method, message.get("result"))
-            return object_resources.mention_objects(request.method, message, stateless=request.is_stateless)
+            return object_resources.mention_objects(request.method, message, modern=request.is_modern)
         if request.method == CALL:
             part = "error" if "error" in message else "result"
             outcome = await self._call_outcome(await asyncio.shield(self._interceptor), request, part, message, size)

@@ -1,1 +1,1 @@
-"""The side of the proxy that clients connect to: stdio, HTTP with sessions, and stateless HTTP."""
+"""The side of the proxy that clients connect to: stdio, HTTP with sessions, and HTTP without."""

@@ -17,8 +17,8 @@ from coatcheck.calls.interceptor import Interceptor
 from coatcheck.proxy.front.asgi_middleware import BufferedBodies
 from coatcheck.proxy.front.http_sessions import MAX_SESSIONS_PER_CALLER, Sessions
 from coatcheck.proxy.front.legacy_requests import LegacyRequests
+from coatcheck.proxy.front.modern_requests import ModernRequests
 from coatcheck.proxy.front.shared_connection import SharedConnection
-from coatcheck.proxy.front.stateless_requests import StatelessRequests
 from coatcheck.proxy.upstreams.base import UpstreamConnection
 from coatcheck.store.tenancy import Tenancy
 
@@ -39,7 +39,7 @@ class Application:
         stateless: Whether requests of the 2025 revisions have no sessions either, for replicas behind a load balancer.
         loopback: Whether only this machine can connect; then other Host and Origin headers are refused.
         verifier: Identifies the user of a bearer token; without one, every caller is accepted.
-        most_sessions: Maximum open sessions of one caller; 0 for the maximum of all callers together.
+        max_caller_sessions: Maximum open sessions of one caller; 0 for the maximum of all callers together.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Application:
             allowed_origins=[f"http://{host}" for host in _LOOPBACK],
         )
         self._shared = SharedConnection(make_connection)
-        self._stateless = StatelessRequests(self._shared, interceptor, scopes, security, loopback=loopback)
+        self._modern = ModernRequests(self._shared, interceptor, scopes, security, loopback=loopback)
         self._with_handshake: LegacyRequests | Sessions = (
             LegacyRequests(make_connection, interceptor, scopes, security, loopback=loopback)
             if stateless
@@ -89,7 +89,7 @@ class Application:
             (value.decode("latin-1") for name, value in scope["headers"] if name == b"mcp-protocol-version"), ""
         )
         if version and version not in HANDSHAKE_PROTOCOL_VERSIONS:
-            await self._stateless.handle(scope, receive, send)
+            await self._modern.handle(scope, receive, send)
         else:
             await self._with_handshake.handle(scope, receive, send)
 

@@ -1,4 +1,4 @@
-"""What a stateless client says about itself in `_meta`, for servers of legacy revisions."""
+"""What a modern client says about itself in `_meta`, for servers of legacy revisions."""
 
 from typing import Any
 
@@ -18,8 +18,8 @@ def client_info(client: Message) -> Any:
     return meta_of(client).get(CLIENT_INFO) or {"name": "coatcheck", "version": "0"}
 
 
-def stateless_capabilities(client: Message) -> dict[str, Any]:
-    """Return the capabilities of a stateless client that a legacy server can use: views only, no server requests."""
+def modern_capabilities(client: Message) -> dict[str, Any]:
+    """Return the capabilities of a modern client that a legacy server can use: views only, no server requests."""
     given = meta_of(client).get(CLIENT_CAPABILITIES)
     extensions = given.get("extensions") if isinstance(given, dict) else None
     views = extensions.get(APPS_EXTENSION) if isinstance(extensions, dict) else None

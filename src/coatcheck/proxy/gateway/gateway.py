@@ -47,8 +47,8 @@ from coatcheck.proxy.jsonrpc import (
     Message,
     error_response,
     id_of,
+    is_modern,
     is_response,
-    is_stateless,
     meta_of,
     parse,
     request_key,
@@ -85,7 +85,7 @@ class Gateway:
         self._work: dict[Id, asyncio.Task[None]] = {}
         self._routes = Routes(self._upstreams, self._schemes)
         self._subscriptions = Subscriptions(self._running, self._schemes, self._notify_client)
-        self._is_stateless = self._ready = False
+        self._is_modern = self._ready = False
         self._waited = False
 
     @property
@@ -199,7 +199,7 @@ class Gateway:
         if method == "ping":
             return response(message, {})
         handler = handlers.get(method, self._pass_on)
-        if is_stateless(message) and method != "server/discover":
+        if is_modern(message) and method != "server/discover":
             await self._handshake_all(message)
         result = await handler(message)
         return result if isinstance(result, bytes) else response(message, result)
@@ -207,11 +207,11 @@ class Gateway:
     # Handshakes
 
     async def _handshake_all(self, message: Message) -> None:
-        self._is_stateless = is_stateless(message)
+        self._is_modern = is_modern(message)
         waiting = [
             upstream.handshake(message)
             for upstream in self._upstreams.values()
-            if not (self._is_stateless and upstream.state is State.RUNNING)
+            if not (self._is_modern and upstream.state is State.RUNNING)
         ]
         if waiting:
             # A server that exceeded the wait once is not awaited at every request.
@@ -224,7 +224,7 @@ class Gateway:
     async def _initialize(self, message: Message) -> dict[str, Any]:
         await self._handshake_all(message)
         asked = (message.get("params") or {}).get("protocolVersion")
-        # One that has not answered its own initialize yet has the result of a stateless handshake, without a version.
+        # One that has not answered its own initialize yet has the result of a modern handshake, without a version.
         agreed = [upstream.handshake_result.get("protocolVersion") for upstream in self._running()]
         spoken = [version for version in agreed if isinstance(version, str)]
         version = max(spoken, default=asked if asked in SESSION_VERSIONS else SESSION_VERSIONS[-1])
@@ -265,7 +265,7 @@ class Gateway:
         self, upstream: Upstream, message: Message, params: Any, *, unparsed: bool = False
     ) -> UpstreamResponse:
         await upstream.wait_until_running(HANDSHAKE_WAIT)
-        if is_stateless(message) and not upstream.stateless:
+        if is_modern(message) and not upstream.is_modern:
             params = without_client_meta(params)
         return await upstream.pass_on(message, with_own_tasks(params), unparsed=unparsed)
 
@@ -282,7 +282,7 @@ class Gateway:
         if routed is None:
             raise self._routes.no_tool(str(name))
         upstream, own = routed
-        same_era = is_stateless(message) == upstream.stateless
+        same_era = is_modern(message) == upstream.is_modern
         try:
             answer = await self._forward(upstream, message, {**params, **own}, unparsed=same_era and self.unparsed)
             line = answer.line_for(message["id"], checked=self.unparsed) if same_era else None
@@ -366,7 +366,7 @@ class Gateway:
             self._notify_client(method, joined, related)
 
     def _forward_to_client(self, upstream: Upstream, message: Message, related: Id | None) -> None:
-        if self._is_stateless:
+        if self._is_modern:
             text = "The client speaks a revision without requests from server to client."
             upstream.answer(error_response(message["id"], text, METHOD_NOT_FOUND))
             return
@@ -383,7 +383,7 @@ class Gateway:
 
     def _announce(self, method: str, params: dict[str, Any] | None) -> None:
         """Announce a change to the session, or to the subscriptions for it."""
-        if not self._is_stateless:
+        if not self._is_modern:
             self._notify_client(method, params, None)
             return
         self._subscriptions.announce(method, params)

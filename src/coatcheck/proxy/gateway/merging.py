@@ -20,7 +20,7 @@ from coatcheck.proxy.jsonrpc import (
     INTERNAL_ERROR,
     METHOD_NOT_FOUND,
     Message,
-    is_stateless,
+    is_modern,
     server_info_of,
     text_of,
 )
@@ -146,7 +146,7 @@ async def merged_list(message: Message, upstreams: Sequence[Upstream], send_requ
             names = (entry.get("name") for entry in own[:MAX_TOOLS] if isinstance(entry, dict))
             upstream.tools = {name for name in names if isinstance(name, str) and len(name) <= MAX_NAME_CHARACTERS}
         entries.append(servers_tool())
-    return {**(NOT_CACHED if is_stateless(message) else {}), key: entries}
+    return {**(NOT_CACHED if is_modern(message) else {}), key: entries}
 
 
 async def _pages(upstream: Upstream, message: Message, key: str, send_request: SendRequest) -> list[Any]:
@@ -178,7 +178,7 @@ def result_of(upstream: Upstream, message: Message, answer: Message) -> dict[str
         RefusedError: The server refused.
         UpstreamError: The response is malformed.
     """
-    stateless = is_stateless(message)
+    modern = is_modern(message)
     error, result = answer.get("error"), answer.get("result")
     if answer and (fault := fault_of(answer)):
         raise UpstreamError(f'The response of the server "{upstream.name}" is malformed: {fault}.')
@@ -189,6 +189,6 @@ def result_of(upstream: Upstream, message: Message, answer: Message) -> dict[str
     if not isinstance(result, dict):
         raise UpstreamError(f'The server "{upstream.name}" answered with something that is not a result.')
     result = with_joined_tasks(upstream.name, result)
-    if stateless and not upstream.stateless and message["method"] in {*LISTS, "resources/read"}:
+    if modern and not upstream.is_modern and message["method"] in {*LISTS, "resources/read"}:
         return {**NOT_CACHED, **result}
     return result

@@ -58,7 +58,7 @@ class Subscriptions:
         uris = [split_uri(uri) for uri in filter_.get(_URIS) or ()]
         own = [uri for scheme, uri in uris if self._schemes.get(scheme) is upstream]
         asked = {key: value for key, value in filter_.items() if key != _URIS} | ({_URIS: own} if own else {})
-        if upstream.stateless:
+        if upstream.is_modern:
             params = {**(message.get("params") or {}), "notifications": asked}
             try:
                 await upstream.pass_on(message, params)

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from coatcheck.calls.nested_coatchecks import chain_of, with_announcement
 from coatcheck.errors import UpstreamError, quoted
 from coatcheck.proxy.background_tasks import MAX_BYTES_IN_PROGRESS, BackgroundTasks
-from coatcheck.proxy.gateway.client_metadata import client_info, client_meta, stateless_capabilities
+from coatcheck.proxy.gateway.client_metadata import client_info, client_meta, modern_capabilities
 from coatcheck.proxy.gateway.names import may_name_resources, may_name_tasks
 from coatcheck.proxy.gateway.responses import ResponseWaiter, UpstreamResponse
 from coatcheck.proxy.jsonrpc import (
@@ -21,8 +21,8 @@ from coatcheck.proxy.jsonrpc import (
     Id,
     Message,
     error_response,
+    is_modern,
     is_response,
-    is_stateless,
     meta_of,
     parse,
     supported_versions,
@@ -92,7 +92,7 @@ class Upstream:
         self.state = State.WAITING
         self.reason = ""
         self.retry_at = 0.0
-        self.stateless = False
+        self.is_modern = False
         self.is_legacy = False
         self.handshake_result: dict[str, Any] = {}
         self.tools: set[str] | None = None
@@ -202,22 +202,22 @@ class Upstream:
             self._owner.on_state_change(self)
 
     async def _exchange_handshake(self, client: Message) -> None:
-        self.stateless = False
+        self.is_modern = False
         params = client.get("params")
-        if is_stateless(client) and not self.is_legacy:
+        if is_modern(client) and not self.is_legacy:
             answer = await self.request("server/discover", {"_meta": client_meta(client)})
             result = answer.get("result")
             version = meta_of(client)[PROTOCOL_VERSION]
             if isinstance(result, dict) and version in supported_versions(result):
-                self.stateless, self.handshake_result, self._is_initialized = True, result, True
+                self.is_modern, self.handshake_result, self._is_initialized = True, result, True
                 return
             self.is_legacy = True
-        if is_stateless(client):
+        if is_modern(client):
             if client["method"] == "server/discover":
                 return  # The client will retry with `initialize`, which is better than our own.
             params = {
                 "protocolVersion": SESSION_VERSIONS[-1],
-                "capabilities": with_announcement(stateless_capabilities(client), chain_of(client)),
+                "capabilities": with_announcement(modern_capabilities(client), chain_of(client)),
                 "clientInfo": client_info(client),
             }
         answer = await self.request("initialize", params if isinstance(params, dict) else {})

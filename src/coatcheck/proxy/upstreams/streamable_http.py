@@ -20,9 +20,9 @@ from coatcheck.proxy.jsonrpc import (
     Message,
     error_response,
     id_of,
+    is_modern,
     is_request,
     is_response,
-    is_stateless,
     meta_of,
     parse,
     request_key,
@@ -177,7 +177,7 @@ class StreamableHttpConnection(HttpConnection):
         if isinstance(message, dict) and message.get("method") == "initialize":
             self._handshake_message, self._session, self._version = message, None, None
         async with self._open("POST", self._request_headers(message), body) as response:
-            if response.status_code == NOT_FOUND and self._session is not None and not is_stateless(message):
+            if response.status_code == NOT_FOUND and self._session is not None and not is_modern(message):
                 raise _SessionLostError
             if response.is_error or response.is_redirect:
                 if not await self._falls_back_to_sse(response, message, body):
@@ -211,7 +211,7 @@ class StreamableHttpConnection(HttpConnection):
         """Read the response stream of a request; resume it if it breaks off and can be resumed."""
         reading = await self._read_events(response, message, key)
         for _ in range(RECONNECTIONS):
-            if reading.answered or not reading.last_id or is_stateless(message):
+            if reading.answered or not reading.last_id or is_modern(message):
                 break
             await asyncio.sleep(resume_delay(reading.wait))
             headers = {**self._session_headers(), "accept": "text/event-stream", "last-event-id": reading.last_id}
@@ -289,7 +289,7 @@ class StreamableHttpConnection(HttpConnection):
             self._on_message(to_line({**parsed, "jsonrpc": "2.0", "id": message["id"]}), id_of(message))
             return
         # Without a session, older servers report an unknown method by this status.
-        unknown = response.status_code in {NOT_FOUND, NOT_ALLOWED, 400} and is_stateless(message)
+        unknown = response.status_code in {NOT_FOUND, NOT_ALLOWED, 400} and is_modern(message)
         self._fail(message, refusal(self.name, response), METHOD_NOT_FOUND if unknown else INTERNAL_ERROR)
 
     def _fail(self, message: Any, text: str, code: int = INTERNAL_ERROR) -> None:
@@ -302,7 +302,7 @@ class StreamableHttpConnection(HttpConnection):
     # The session
 
     def _request_headers(self, message: Any) -> dict[str, str]:
-        if isinstance(message, dict) and is_stateless(message):
+        if isinstance(message, dict) and is_modern(message):
             return _BOTH | {VERSION: str(meta_of(message)[PROTOCOL_VERSION])} | self._headers.of(message)
         return _BOTH | self._session_headers()
 

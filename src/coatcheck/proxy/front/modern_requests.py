@@ -25,7 +25,7 @@ from coatcheck.proxy.request_headers import marked
 from coatcheck.store.tenancy import Tenancy
 
 
-class StatelessRequests(HttpRequests):
+class ModernRequests(HttpRequests):
     """Answers requests of 2026-07-28."""
 
     statuses = own_statuses = ERROR_CODE_HTTP_STATUS
