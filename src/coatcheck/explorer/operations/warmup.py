@@ -33,9 +33,11 @@ def warm_up(operations: dict[str, Callable[[Document, dict[str, Any]], Answer]])
         _TOOL_RESULT,
     ]
     for value in values:
-        for path, limit in (("", 4000), ("nowhere", 80)):
-            for name, operation in operations.items():
-                _try(operation, value, path, limit, whole=name == "show" and limit > 80)  # noqa: PLR2004
+        for name, operation in operations.items():
+            _try(operation, value, "", 4000, whole=name == "show")
+    for value in (values[0], "one", _YAML, _TOOL_RESULT):  # paths that do not exist, and invalid patterns and filters
+        for operation in operations.values():
+            _try(operation, value, "nowhere", 80, whole=False)
     load_parser()
     for name, operation in operations.items():
         _try(operation, values[0], "a[0]", 4000, whole=name == "show")
