@@ -74,6 +74,7 @@ def test_a_failed_start_is_logged_as_an_object_too():
     logged, failed = entries(done.stderr)
     assert "process list" in logged["message"]
     assert "refused the connection" in failed["message"]
+    assert (logged["level"], failed["level"]) == ("warning", "error")
     assert CANARY not in done.stderr
 
 

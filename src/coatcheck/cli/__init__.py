@@ -32,9 +32,11 @@ def main() -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else EXIT_FAILURE
     except CoatcheckError as error:
+        import logging
+
         from coatcheck.cli.logs import announce
 
-        announce(str(error))
+        announce(str(error), logging.ERROR)
         return EXIT_USAGE if isinstance(error, SettingsError) else EXIT_FAILURE
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED

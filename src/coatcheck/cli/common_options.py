@@ -1,5 +1,6 @@
 """The settings from the command line."""
 
+import logging
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -64,12 +65,14 @@ def make_settings(flags: SettingsFlags) -> "Settings":
     for name, backend in (("redis_url", "redis"), ("sqlite_path", "sqlite")):
         if flags.given.get(name) is not None and used in {"memory", "redis", "sqlite"} - {backend}:
             flag = "--" + name.replace("_", "-")
-            announce(f"{flag} has no effect with the backend {used}; add --object-store-backend {backend}.")
+            warning = f"{flag} has no effect with the backend {used}; add --object-store-backend {backend}."
+            announce(warning, logging.WARNING)
     redis_url = flags.given.get("redis_url")
     if redis_url is not None and has_password(redis_url):
         announce(
             "the password in --redis-url can be read in the process list; "
-            "set COATCHECK_REDIS_URL or use a settings file (--config)."
+            "set COATCHECK_REDIS_URL or use a settings file (--config).",
+            logging.WARNING,
         )
     return settings
 

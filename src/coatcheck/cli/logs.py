@@ -80,17 +80,13 @@ def write_logs_as(log_format: str | None) -> None:
         sys.excepthook = _log_exception
 
 
-def announce(text: str) -> None:
-    """Write a message to stderr at any log level; as JSON if that is the log format."""
-    if _logs_json():
-        record = logger.makeRecord(logger.name, logging.INFO, "", 0, text, (), None)
+def announce(text: str, level: int = logging.INFO) -> None:
+    """Write a message to stderr whatever is logged otherwise; as JSON, with ``level``, if that is the log format."""
+    if any(isinstance(handler.formatter, JsonLines) for handler in logging.getLogger().handlers):
+        record = logger.makeRecord(logger.name, level, "", 0, text, (), None)
         logger.handle(record)
     else:
         print_message(text)
-
-
-def _logs_json() -> bool:
-    return any(isinstance(handler.formatter, JsonLines) for handler in logging.getLogger().handlers)
 
 
 def _log_exception(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:

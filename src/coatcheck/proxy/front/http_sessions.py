@@ -2,12 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from ipaddress import ip_address, ip_network
 from secrets import token_hex
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import anyio
+from mcp.server.streamable_http import EventMessage, StreamableHTTPServerTransport
 from mcp.server.transport_security import TransportSecuritySettings
+from mcp_types import CONNECTION_CLOSED, ErrorData, JSONRPCError, JSONRPCRequest
 from starlette.responses import Response
 from starlette.types import Message as Event
 from starlette.types import Receive, Scope, Send
@@ -18,7 +21,6 @@ from coatcheck.errors import UpstreamError
 from coatcheck.mcp_server.middleware import current_caller
 from coatcheck.proxy.front.event_store import RETRY_MILLISECONDS, SessionEvents
 from coatcheck.proxy.front.http_session import Session
-from coatcheck.proxy.front.session_transport import SessionTransport
 from coatcheck.proxy.jsonrpc import INTERNAL_ERROR, error_response
 from coatcheck.proxy.upstreams.base import UpstreamConnection
 from coatcheck.store.tenancy import Caller, CallerKind, Tenancy
@@ -49,7 +51,7 @@ class _SessionOwner(NamedTuple):
 class Sessions:
     """All sessions of one server.
 
-    A caller has at most ``most_of_one`` open sessions; 0 for the maximum of all callers together.
+    A caller has at most ``max_per_caller`` open sessions; 0 for the maximum of all callers together.
     """
 
     def __init__(
@@ -170,3 +172,44 @@ def _client_network(scope: Scope) -> str:
 
 def _refuse(status: int, text: str, code: int) -> Response:
     return Response(dump_json(error_response(None, text, code)), status, media_type="application/json")
+
+
+class SessionTransport(StreamableHTTPServerTransport):
+    """A transport that answers requests which arrive while the session ends, and drops other messages.
+
+    A client that cancels a request and leaves sends both at once. The SDK has accepted the notification by then, and
+    would log an error and send a second response. To a request it would send an empty response.
+    """
+
+    @property
+    def _read_stream_writer(self) -> Any:
+        return self._writer
+
+    @_read_stream_writer.setter
+    def _read_stream_writer(self, writer: Any) -> None:
+        self._writer = None if writer is None else _Writer(writer, self._refuse)
+
+    _writer: Any = None
+
+    async def _refuse(self, request: JSONRPCRequest) -> None:
+        streams = self._request_streams.get(str(request.id))
+        if streams is not None:
+            ended = ErrorData(code=CONNECTION_CLOSED, message="The session has ended: open a new one.")
+            await streams[0].send(EventMessage(JSONRPCError(jsonrpc="2.0", id=request.id, error=ended)))
+
+
+class _Writer:
+    def __init__(self, writer: Any, refuse: Callable[[JSONRPCRequest], Awaitable[None]]) -> None:
+        self._inner = writer
+        self._refuse = refuse
+
+    async def send(self, item: Any) -> None:
+        try:
+            await self._inner.send(item)
+        except (anyio.ClosedResourceError, anyio.BrokenResourceError):
+            message = getattr(item, "message", None)
+            if isinstance(message, JSONRPCRequest):
+                await self._refuse(message)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)

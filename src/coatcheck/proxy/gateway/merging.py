@@ -8,11 +8,10 @@ from typing import Any
 
 from coatcheck import __version__
 from coatcheck.calls.host_profiles import APPS_EXTENSION
-from coatcheck.codec import amap
+from coatcheck.codec import PART_LEVELS, amap, is_deeper
 from coatcheck.errors import UpstreamError, excerpt, quoted_name
 from coatcheck.explorer.previews.wording import mark_further_lines
-from coatcheck.proxy.gateway.list_entries import listed_entry
-from coatcheck.proxy.gateway.names import MAX_NAME_CHARACTERS, joined, with_joined_tasks
+from coatcheck.proxy.gateway.names import MAX_NAME_CHARACTERS, joined, joined_uri, with_joined_tasks, with_joined_views
 from coatcheck.proxy.gateway.routing import RefusedError
 from coatcheck.proxy.gateway.upstream import State, Upstream
 from coatcheck.proxy.jsonrpc import (
@@ -192,3 +191,50 @@ def result_of(upstream: Upstream, message: Message, answer: Message) -> dict[str
     if modern and not upstream.is_modern and message["method"] in {*LISTS, "resources/read"}:
         return {**NOT_CACHED, **result}
     return result
+
+
+_TEXTS = ("title", "description", "mimeType")
+_OBJECTS = ("annotations", "outputSchema", "execution", "_meta")
+_LISTS = ("icons", "arguments")
+_REQUIRED = {
+    "tools/list": ("name",),
+    "prompts/list": ("name",),
+    "resources/list": ("uri", "name"),
+    "resources/templates/list": ("uriTemplate", "name"),
+    "tasks/list": ("taskId",),
+}
+
+
+def listed_entry(server: str, method: str, entry: Any) -> Any:
+    """Return an entry with the name or address that it has at the gateway; ``None`` for a malformed one.
+
+    Optional members of the wrong type are left out: strict clients refuse a whole list for one malformed entry, and
+    this list has the entries of all servers.
+    """
+    if not isinstance(entry, dict) or not all(isinstance(entry.get(key), str) for key in _REQUIRED[method]):
+        return None
+    if method != "tools/list" and is_deeper(entry, PART_LEVELS):  # the schemas of tools are replaced later
+        return None
+    changed = {key: value for key, value in entry.items() if _is_usable(key, value)}
+    if method == "tools/list":
+        given = entry.get("inputSchema")
+        schema = given if isinstance(given, dict) else {}
+        changed["inputSchema"] = schema if schema.get("type") == "object" else {**schema, "type": "object"}
+    if method in {"tools/list", "prompts/list"}:
+        changed["name"] = joined(server, entry["name"])
+    for key in ("uri", "uriTemplate"):
+        if key in entry:
+            changed[key] = joined_uri(server, entry[key])
+    if method == "tools/list" and "_meta" in changed:
+        changed["_meta"] = with_joined_views(server, changed["_meta"])
+    return changed
+
+
+def _is_usable(key: str, value: Any) -> bool:
+    if key in _TEXTS:
+        return isinstance(value, str)
+    if key in _OBJECTS:
+        return isinstance(value, dict)
+    if key in _LISTS:
+        return isinstance(value, list) and all(isinstance(item, dict) for item in value)
+    return key != "size" or type(value) is int
