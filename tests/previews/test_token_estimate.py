@@ -1,6 +1,7 @@
 """Estimates of tokens against the tokenizer."""
 
 import gzip
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -26,6 +27,18 @@ FILES = [
     {"path": f"src/part_{n}.py", "sha": f"{n * 7919 + 1:08x}" * 5, "text": SOURCE[n * 400 : n * 400 + 3000]}
     for n in range(20)
 ]
+MODES = ("-rwxr-xr-x", "-rw-r--r--", "drwxr-xr-x", "lrwxrwxrwx")
+NAMES = ["zoneinfo", "python3", "libxslt-plugins", "x86_64-linux-gnu", "perl-openssl-defaults", "gitweb", "apt"]
+LISTING = "".join(
+    f"{MODES[n % 4]}  {n % 5 + 1} root root {n * 977 % 90000:7} Jun {n % 28 + 1:2}  2025 {NAMES[n % 7]}-{n}\n"
+    for n in range(300)
+)
+FOUND = "".join(f"/usr/share/{NAMES[n % 7]}/{NAMES[n * 3 % 5]}/{NAMES[n * 5 % 6]}.{n}\n" for n in range(300))
+HASHES = "".join(f"{hashlib.sha1(bytes([n])).hexdigest()}\n" for n in range(250))
+RUSSIAN = (
+    "Пользователь сообщает про ошибку при входе в систему: появляется сообщение «Неизвестная ошибка сервера». "
+    "Если соединение не устанавливается, проверьте настройки и параметры конфигурации.\n" * 60
+)
 PROSE = "The quick brown fox jumps over the lazy dog, while nobody looks at it.\n" * 200
 
 
@@ -35,8 +48,8 @@ def count_tokens(text: str) -> int:
 
 @pytest.mark.parametrize(
     "value",
-    [LOG, ROWS, SOURCE, FILES, PROSE, json.dumps(ROWS)],
-    ids=["log", "rows", "code", "files", "prose", "JSON"],
+    [LOG, ROWS, SOURCE, FILES, PROSE, json.dumps(ROWS), LISTING, FOUND, HASHES.split(), RUSSIAN],
+    ids=["log", "rows", "code", "files", "prose", "JSON", "ls", "find", "list of hashes", "Russian"],
 )
 def test_an_estimate_is_within_fifteen_percent_of_the_tokenizer(value):
     text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
