@@ -27,7 +27,7 @@ def preview(value: Any, limit: int = 4000, reference: str = "@obj_1") -> str:
 
 def test_a_list_of_records_is_described_by_type_length_size_shape_samples_and_next_steps() -> None:
     assert preview(ISSUES).splitlines() == [
-        "@obj_1: array of 5,000 items, 891,679 characters (~227,668 tokens), from list_issues",
+        "@obj_1: array of 5,000 items, 891,679 characters (~222,614 tokens), from list_issues",
         "Shape (from 20 of 5,000 items):",
         "[5,000 x {",
         "  id: integer",
@@ -95,7 +95,7 @@ def test_top_level_keys_that_are_not_shown_are_counted() -> None:
         (6, "@obj_1"),
         (27, "@obj_1"),
         (28, "@obj_1: array of 5,000 items"),
-        (83, "@obj_1: array of 5,000 items, 891,679 characters (~227,668 tokens)"),
+        (83, "@obj_1: array of 5,000 items, 891,679 characters (~222,614 tokens)"),
     ],
 )
 def test_with_a_small_limit_the_reference_is_kept_to_the_last(limit: int, expected: str) -> None:

@@ -23,7 +23,7 @@ def test_a_text_shows_numbered_first_and_last_lines_and_states_the_omitted_range
     head = next(place for place, line in enumerate(first) if int(line.split("|")[0]) != place)
     start = int(first[head].split("|")[0])
     assert text[0] == (
-        "@obj_2: text of 1,000 lines, 8,890 characters (~4,081 tokens). .lines[0:9] counts lines, [0:9] characters"
+        "@obj_2: text of 1,000 lines, 8,890 characters (~4,062 tokens). .lines[0:9] counts lines, [0:9] characters"
     )
     assert all(line == f"{line.split('|')[0]}| line {line.split('|')[0]}" for line in first)
     assert first[-1] == "999| line 999"
