@@ -268,6 +268,36 @@ async def test_an_existing_id_without_its_sign_passes_with_a_note(stored):
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("see @obj_001.rows.", "@obj_001.rows"),
+        ("Dear {{obj_001.rows}},", "obj_001.rows"),
+        ("Dear {{ obj_001.rows }},", "obj_001.rows"),
+        ("Dear {{ @obj_001.rows }},", "@obj_001.rows"),
+        ("Dear {obj_001.rows},", "obj_001.rows"),
+        ("Dear {@obj_001.rows},", "@obj_001.rows"),
+        ("Dear @{obj_001.rows},", "obj_001.rows"),
+        ("Dear ${obj_001.rows},", "obj_001.rows"),
+        ("@{obj_001.rows}", "obj_001.rows"),
+    ],
+)
+async def test_an_existing_reference_in_a_longer_text_passes_with_a_note(stored, text: str, written: str):
+    call = await Interceptor(stored).prepare("tool", {"text": text}, SCHEMA)
+    assert call.arguments == {"text": text}
+    (note,) = call.notes
+    assert note.startswith(f"{written} in the argument ")
+    assert "write {{@obj_001.rows}}; to pass its value" in note
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("text", ["a {{obj_404}} b", "a {{obj_404.x}} {{name}}", "a@{obj_001} b", "a {{my_obj_001}} b"])
+async def test_other_templates_pass_without_a_note(stored, text: str):
+    call = await Interceptor(stored).prepare("tool", {"text": text}, SCHEMA)
+    assert (call.arguments, call.notes) == ({"text": text}, [])
+
+
+@pytest.mark.anyio
 async def test_the_notes_about_one_call_are_bounded(stored):
     given = {"text": "".join(f"{{{{@obj_{number}}}}} " for number in range(500))}
     call = await Interceptor(stored).prepare("tool", given, SCHEMA)

@@ -17,25 +17,27 @@ TEMPLATE = re.compile(r"\{\{(@@?obj_[^{}\r\n]{1,4200})\}\}")
 
 _AROUND = " \t\r\n`'\"\u201c\u201d\u2018\u2019\u201e\u00ab\u00bb<>(){}*.,;:!?"
 _PREFIX = "@ob"
-_MENTION = re.compile(r"(?<![\w@])@(?P<id>obj_[A-Za-z0-9_-]+)(?:[.\[][^\s{}<>]{0,200})?")
+_MENTION = re.compile(r"(?<![\w@])(?P<sign>@|@?\{{1,2} ?)(?P<id>obj_[A-Za-z0-9_-]+)(?:[.\[][^\s{}<>]{0,200})?")
+"""With ``@``, or in braces as other templates have them: ``{{obj_1}}``, ``@{obj_1}``."""
 _STEP = re.compile(r"@[A-Za-z0-9_-]+|\.[\w$-]+|\[[^\]]*\]")
 _LOOKS_LIKE_ONE = re.compile(r"@(?P<id>ob[A-Za-z0-9_-]+)(?P<path>[.\[]\S*)?")
 
 
 def may_refer(text: str) -> bool:
     """Whether a text may be, contain or resemble a reference; a quick check."""
-    if "@obj_" in text:
+    if "@obj_" in text or "{obj_" in text or "{ obj_" in text:
         return True
     return len(text) <= LONGEST_NEAR_MISS and text.lstrip(_AROUND + "@")[:2].lower() == "ob"
 
 
-def mentions(text: str) -> Iterator[tuple[str, str]]:
-    """Return possible references in a longer text, a bounded number, each id once, with its path."""
+def mentions(text: str) -> Iterator[tuple[str, str, str]]:
+    """Return possible references in a longer text, a bounded number: each id once, what is written, the reference."""
     seen: set[str] = set()
     for found in _MENTION.finditer(text):
         if found["id"] not in seen:
             seen.add(found["id"])
-            yield found["id"], _with_path(found.group())
+            reference = _with_path(f"@{text[found.start('id') : found.end()]}")
+            yield found["id"], reference if found["sign"] == "@" else reference[1:], reference
             if len(seen) >= MOST_MENTIONS:
                 return
 

@@ -6,7 +6,7 @@ Decorators, ``attach``, ``wrap`` and the gateway all use it. It is written once,
   only text, otherwise the form that matches the declared types (see ``coatcheck.arguments.declared_types``).
 - JSON text at a place that does not accept text is parsed if it mentions an object, and resolved inside.
 - ``{{@obj_1.title}}`` inside a longer text becomes that text; ``{{@@obj_1}}`` is the literal ``{{@obj_1}}``.
-- An existing reference inside a longer text, without braces, stays and causes a note.
+- An existing reference inside a longer text, without braces or in other ones, stays and causes a note.
 - A near miss of an existing reference as a whole text is an error.
 """
 
@@ -73,7 +73,7 @@ class Resolver:
     def concerns(arguments: dict[str, Any]) -> bool:
         """Whether arguments may contain references; a quick check for most scalars."""
         return any(
-            type(value) in _CONTAINERS or (type(value) is str and ("@" in value or value.startswith("obj_")))
+            type(value) in _CONTAINERS or (type(value) is str and ("@" in value or "obj_" in value))
             for value in arguments.values()
         )
 
@@ -119,7 +119,7 @@ class Resolver:
                     await self._lookup.pause()
                 kind = type(part)
                 if kind is str:
-                    if ("@" in part or part.startswith("obj_")) and may_refer(part):
+                    if ("@" in part or "obj_" in part) and may_refer(part):
                         found.append(((*keys, key), part))
                 elif kind in _CONTAINERS and id(part) not in passed:
                     passed.add(id(part))
@@ -271,7 +271,7 @@ class Resolver:
             ReferenceSyntaxError: There is one, and the path is malformed.
         """
         reference = parse_reference(inside)
-        object_id = reference.object_id if reference is not None else next(mentions(inside), ("", ""))[0]
+        object_id = reference.object_id if reference is not None else next(mentions(inside), ("",))[0]
         if not await self._is_object(object_id):
             self._note(f'"{{{{{excerpt(inside)}}}}}" was passed as it is: there is no object @{excerpt(object_id)}.')
             return None
@@ -298,11 +298,11 @@ class Resolver:
         return None if near is None else f"Did you mean @{near}{excerpt(slip.path)}?"
 
     async def _note_mentions(self, text: str, place: Place) -> None:
-        for object_id, written in mentions(text):
+        for object_id, written, reference in mentions(text):
             if await self._is_object(object_id):
                 self._note(
                     f"{written} in the argument {_quoted(place)} was passed as text. To put its text there, write "
-                    f"{{{{{written}}}}}; to pass its value, give the reference alone."
+                    f"{{{{{reference}}}}}; to pass its value, give the reference alone."
                 )
 
     def _note(self, text: str) -> None:
