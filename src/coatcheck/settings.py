@@ -7,6 +7,7 @@ file, which overrides the defaults. ``COATCHECK_…`` variables override their `
 import json
 import os
 import re
+import stat
 import tomllib
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
@@ -25,6 +26,7 @@ from pydantic_settings import (
 )
 
 from coatcheck.errors import SettingsError, fault_text
+from coatcheck.user_files import read_user_file
 from coatcheck.user_folders import cache_folder
 
 __all__ = ["Settings"]
@@ -336,7 +338,7 @@ def _read_file(path: Path) -> dict[str, Any]:
         why = "is not a file" if path.exists() else "does not exist"
         raise SettingsError(f"The settings file {path} {why} (--config or {CONFIG_VARIABLE}).")
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        return tomllib.loads(read_user_file(path, unsafe=stat.S_IWOTH).decode("utf-8-sig"))
     except OSError as error:
         raise SettingsError(f"The settings file {path} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError as error:
@@ -383,6 +385,6 @@ def _source(name: str, values: Mapping[str, Any]) -> str:
     if not path:
         return ""
     starts = re.compile(rf"""\s*\[*\s*["']?{re.escape(name)}["']?\s*[]=.]""", re.IGNORECASE)
-    lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    lines = read_user_file(Path(path)).decode("utf-8-sig").splitlines()
     line = next((number for number, text in enumerate(lines, 1) if starts.match(text)), None)
     return f" in {path}" + (f", line {line}" if line else "")

@@ -60,4 +60,4 @@ def test_a_list_of_tokens_that_others_can_change_causes_a_warning(tmp_path, capl
     tokens.chmod(0o666)
     with caplog.at_level(logging.WARNING):
         TokenList.load(tokens)
-    assert f"add tokens to the list {tokens}" in caplog.text
+    assert f"change the file {tokens} (mode 666): run chmod go-w" in caplog.text

@@ -1,5 +1,6 @@
 """``coatcheck deepset simulate``: a simulated deepset platform for tests and demos."""
 
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -7,6 +8,7 @@ import typer
 
 from coatcheck.cli.logs import announce
 from coatcheck.errors import SettingsError, excerpt
+from coatcheck.user_files import read_user_file
 
 if TYPE_CHECKING:
     from coatcheck.toolsets.deepset.simulator import SimulatedPlatform
@@ -86,7 +88,7 @@ def read_keys(path: Path) -> dict[str, str]:
         SettingsError: The file cannot be read or is malformed; no key is quoted.
     """
     try:
-        lines = path.read_text("utf-8-sig").splitlines()
+        lines = read_user_file(path, unsafe=stat.S_IWOTH).decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
         raise SettingsError(f"The list of keys {excerpt(str(path))} cannot be read: {reason}.") from None

@@ -15,6 +15,10 @@ from coatcheck.cli.logs import warnings_as_messages
 from coatcheck.cli.printing import print_data, print_message, print_table
 from coatcheck.cli.settings_options import SettingsCommand, settings_options
 from coatcheck.errors import quoted_name
+from coatcheck.user_files import read_user_file
+
+MAX_PUT_BYTES = 1 << 30
+"""Longest file that is read, in bytes."""
 
 NOT_FOUND, USAGE = 1, 2
 
@@ -197,9 +201,12 @@ def put(
     """
     with _exploring(settings, namespace) as explorer:
         try:
-            content = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+            is_input = str(file) == "-"
+            content = sys.stdin.buffer.read(MAX_PUT_BYTES + 1) if is_input else read_user_file(file, MAX_PUT_BYTES)
         except OSError as error:
             raise WrongUsage(f"{file} cannot be read: {error.strerror}.") from None
+        if len(content) > MAX_PUT_BYTES:
+            raise WrongUsage(f"Standard input has more than {MAX_PUT_BYTES:,} bytes.")
         try:
             value: str | bytes = content.decode()
         except UnicodeDecodeError:

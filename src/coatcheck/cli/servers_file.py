@@ -1,5 +1,6 @@
 """Files of servers for ``coatcheck wrap --servers``, in the formats of MCP clients."""
 
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -56,7 +57,7 @@ def read_servers(paths: Sequence[Path], oauth: OAuthUse = "never") -> dict[str, 
 def _entries(path: Path) -> Iterator[Entry]:
     client = client_of_file(path)
     try:
-        text = decode(read_bytes(expand_home(path)), path)
+        text = decode(read_bytes(expand_home(path), unsafe=stat.S_IWOTH), path)
         with naming(path):
             tree = parse_config(text, client)
             found = entries_of(tree, client)

@@ -12,6 +12,7 @@ from pathlib import Path
 from coatcheck.errors import CoatcheckError, SettingsError
 from coatcheck.installer.client_registry import Client
 from coatcheck.installer.text_spans import ConfigSyntaxError
+from coatcheck.user_files import read_user_file
 from coatcheck.user_folders import expand_home, home_folder
 
 _BACKUP = ".coatcheck-backup"
@@ -87,10 +88,10 @@ def _is_in_project(client: Client, path: Path, user: Path) -> bool:
     return path.absolute().as_posix().endswith("/" + client.project_file)
 
 
-def read_bytes(path: Path) -> bytes:
-    """Read a file; raises ``ConfigFileError`` if it cannot be read."""
+def read_bytes(path: Path, *, unsafe: int = 0) -> bytes:
+    """Read a file; raises ``ConfigFileError`` if it cannot be read. See ``read_user_file`` for ``unsafe``."""
     try:
-        return path.read_bytes()
+        return read_user_file(path, unsafe=unsafe)
     except OSError as error:
         raise ConfigFileError(f"{path} cannot be read: {error.strerror}.") from None
 

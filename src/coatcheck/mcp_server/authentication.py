@@ -22,6 +22,7 @@ from mcp.server.auth.provider import AccessToken, TokenVerifier
 from mcp.server.auth.settings import AuthSettings
 
 from coatcheck.errors import SettingsError, excerpt
+from coatcheck.user_files import read_user_file
 
 logger = logging.getLogger(__name__)
 
@@ -125,13 +126,10 @@ class TokenList:
             SettingsError: The file is missing, malformed or empty; the message quotes only names.
         """
         try:
-            text = path.read_text("utf-8-sig")
-            mode = stat.S_IMODE(path.stat().st_mode)
+            text = read_user_file(path, unsafe=stat.S_IWGRP | stat.S_IWOTH).decode("utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
             raise SettingsError(f"The list of tokens {path} cannot be read: {reason}.") from None
-        if mode & (stat.S_IWGRP | stat.S_IWOTH):
-            logger.warning("Other users can add tokens to the list %s (mode %o): run chmod go-w on it.", path, mode)
         pairs = _toml_pairs(path, text) if path.suffix == ".toml" else _line_pairs(path, text)
         hashes: dict[str, list[str]] = {}
         for name, given in pairs:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import stat
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ import jwt
 from mcp.server.auth.provider import AccessToken
 
 from coatcheck.errors import CoatcheckError, SettingsError, excerpt
+from coatcheck.user_files import read_user_file
 
 logger = logging.getLogger(__name__)
 
@@ -206,7 +208,7 @@ def _key(facts: dict[str, Any]) -> Key | None:
 
 def _read_file(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_user_file(path, LARGEST_KEYS, unsafe=stat.S_IWOTH)
     except OSError as error:
         raise KeysUnavailable(f"The keys in {path} cannot be read: {error.strerror}.") from None
 

@@ -314,7 +314,8 @@ def _tls_options(
         return {}
     for path in files.values():
         if not path.is_file():
-            raise SettingsError(f"The file {path} for TLS with Redis does not exist.")
+            why = "is not a file" if path.exists() else "does not exist"
+            raise SettingsError(f"The file {path} for TLS with Redis {why}.")
     return {"ssl_check_hostname": True, **{name: str(path) for name, path in files.items()}}
 
 

@@ -63,7 +63,8 @@ class UrlTarget:
                 f'"{excerpt(self.name)}" is not the URL of a server; it must begin with https:// or http://.'
             )
         if self.ca_file is not None and not self.ca_file.is_file():
-            raise SettingsError(f"The file of certificates {self.ca_file} does not exist.")
+            why = "is not a file" if self.ca_file.exists() else "does not exist"
+            raise SettingsError(f"The file of certificates {self.ca_file} {why}.")
 
     @property
     def name(self) -> str:
