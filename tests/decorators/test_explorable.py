@@ -10,6 +10,7 @@ import pytest
 from mcp_types import CallToolResult, InputRequiredResult, TextContent
 
 from coatcheck.backends import InMemoryBackend
+from coatcheck.containers import Container
 from coatcheck.decorators import explorable, explorable_and_referenceable, referenceable
 from coatcheck.errors import ObjectStoreUnavailable
 from coatcheck.explorer import Explorer
@@ -196,3 +197,15 @@ def test_a_decorator_that_must_be_outermost_is_named(store: ObjectStore, kind: A
 def test_a_backend_in_place_of_a_store_is_refused_with_a_suggestion(decorator: Any) -> None:
     with pytest.raises(TypeError, match=r"InMemoryBackend.*ObjectStore\(backend\)"):
         decorator(object_store=InMemoryBackend())
+
+
+@pytest.mark.parametrize("kind", [explorable, referenceable, explorable_and_referenceable])
+def test_a_decorator_without_parentheses_or_store_says_what_to_write(kind) -> None:
+    container = Container()
+    for decorate in (kind, getattr(container, kind.__name__)):
+        with pytest.raises(TypeError, match=rf"write @{kind.__name__}\(object_store=store\), or @container\."):
+            decorate(rows)
+    with pytest.raises(TypeError, match="in parentheses"):
+        kind()
+    with pytest.raises(TypeError, match=r"explorer must be an Explorer .*, not ObjectStore"):
+        kind(object_store=container.store, explorer=container.store())

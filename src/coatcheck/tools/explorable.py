@@ -22,6 +22,7 @@ from coatcheck.tools.referenceable import (
     explorer_provider,
     referenceable,
     with_note,
+    with_parentheses,
 )
 from coatcheck.tools.signatures import FunctionSignature, signature_of, with_signature
 
@@ -46,6 +47,7 @@ class ExplorableDecorator(Protocol):
         ...
 
 
+@with_parentheses
 def explorable(*, object_store: StoreSource, explorer: ExplorerSource | None = None) -> ExplorableDecorator:
     """Decorate a function so that its result is always kept and the caller gets a preview of it.
 
@@ -130,6 +132,7 @@ def _storable(result: Any) -> Any:
     return result
 
 
+@with_parentheses
 def explorable_and_referenceable(
     *, object_store: StoreSource, explorer: ExplorerSource | None = None
 ) -> ExplorableDecorator:

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
-from functools import partial
+from functools import partial, wraps
 from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar, cast
 
 from coatcheck.arguments.annotations import shown_parameter
@@ -25,11 +25,32 @@ StoreSource: TypeAlias = ObjectStore | Callable[[], ObjectStore]
 ExplorerSource: TypeAlias = Explorer | Callable[[], Explorer]
 
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def with_parentheses(decorator: Callable[P, T]) -> Callable[P, T]:
+    """Say what to write where a decorator of ours is used without parentheses or without a store."""
+
+    @wraps(decorator)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> T:
+        if args or "object_store" not in kwargs:
+            name = decorator.__name__
+            raise TypeError(
+                f"{name} takes a store, by keyword and in parentheses: write @{name}(object_store=store), or "
+                f"@container.{name}()."
+            )
+        return decorator(*args, **kwargs)
+
+    return checked
+
+
 def explorer_provider(object_store: StoreSource, explorer: ExplorerSource | None) -> Callable[[], Explorer]:
     """A provider of the explorer to use: the given one, the provided one, or one created over the store at first use.
 
     Raises:
-        TypeError: ``object_store`` is neither a store nor a provider of one.
+        TypeError: ``object_store`` is neither a store nor a provider of one, or ``explorer`` is neither an explorer nor
+            a provider of one.
     """
     object_store, explorer = unwrapped(object_store), unwrapped(explorer)
     if not isinstance(object_store, ObjectStore) and not callable(object_store):
@@ -39,10 +60,14 @@ def explorer_provider(object_store: StoreSource, explorer: ExplorerSource | None
         )
     if explorer is None:
         return _created_once(object_store)
-    if callable(explorer):
-        return explorer
-    given: Explorer = explorer
-    return lambda: given
+    if isinstance(explorer, Explorer):
+        return lambda: explorer
+    if not callable(explorer):
+        raise TypeError(
+            f"explorer must be an Explorer or a provider of one, not {type(explorer).__name__}; pass "
+            "container.explorer, or leave it out."
+        )
+    return explorer
 
 
 def _created_once(object_store: StoreSource) -> Callable[[], Explorer]:
@@ -84,10 +109,6 @@ def errors_for_model() -> AbstractContextManager[None]:
     return _TOLD
 
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
 class ReferenceableDecorator(Protocol):
     """Keeps the parameters and the result of what it decorates; callers may pass references as well."""
 
@@ -107,6 +128,7 @@ def notes_on_arguments() -> Sequence[str]:
 _MARK = "__coatcheck_resolves_references__"
 
 
+@with_parentheses
 def referenceable(
     *, object_store: StoreSource, explorer: ExplorerSource | None = None, literal: frozenset[str] = frozenset()
 ) -> ReferenceableDecorator:
