@@ -26,14 +26,14 @@ from pydantic_settings import (
 )
 
 from coatcheck.errors import SettingsError, fault_text
-from coatcheck.user_files import read_user_file
-from coatcheck.user_folders import cache_folder
+from coatcheck.user_folders import cache_folder, read_user_file
 
 __all__ = ["Settings"]
 
 MEBIBYTE = 1024 * 1024
 CONFIG_VARIABLE = "COATCHECK_CONFIG"
 _PREFIX = "COATCHECK_"
+_PLAN_PREFIX = "DEEPSET_"
 _HEADER = "COATCHECK_HEADER_"
 """Prefix of variables that contain headers of a wrapped server; see ``coatcheck install``."""
 _FILE = "_config_file"
@@ -122,11 +122,11 @@ class PlanVariables(PydanticBaseSettingsSource):
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         """Read one variable."""
         del field
-        return os.environ.get(f"DEEPSET_{field_name.upper()}") or None, field_name, False
+        return os.environ.get(f"{_PLAN_PREFIX}{field_name.upper()}") or None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
         """Read all aliases; an empty variable counts as not set."""
-        found = {name: os.environ.get(f"DEEPSET_{name.upper()}") for name in self.FIELDS}
+        found = {name: os.environ.get(f"{_PLAN_PREFIX}{name.upper()}") for name in self.FIELDS}
         return {name: value for name, value in found.items() if value}
 
 
@@ -348,10 +348,17 @@ def _read_file(path: Path) -> dict[str, Any]:
 
 
 def unknown_variables() -> dict[str, str | None]:
-    """Return unknown ``COATCHECK_…`` variables, each with the one that is probably meant, if any."""
+    """Return unknown ``COATCHECK_…`` variables, each with the one that is probably meant, if any.
+
+    Other programs read variables that begin with ``DEEPSET_``: of these, only near misses of an alias count.
+    """
     known = {f"{_PREFIX}{name.upper()}" for name in Settings.model_fields} | {CONFIG_VARIABLE}
+    aliases = [name.upper() for name in PlanVariables.FIELDS]
     found: dict[str, str | None] = {}
     for variable in sorted(os.environ):
+        name = variable.upper().removeprefix(_PLAN_PREFIX)
+        if name != variable.upper() and name not in aliases and (near := get_close_matches(name, aliases, 1, 0.75)):
+            found[variable] = f"{_PLAN_PREFIX}{near[0]}"
         if variable.upper().startswith(_PREFIX) and variable.upper() not in known and _HEADER not in variable:
             close = get_close_matches(variable.upper(), known, n=1, cutoff=0.75)
             found[variable] = close[0] if close else None
@@ -377,7 +384,7 @@ def _source(name: str, values: Mapping[str, Any]) -> str:
     """Say which variable or line of the settings file a value is from; nothing for an argument of the constructor."""
     if name in values:
         return ""
-    prefixes = (_PREFIX, "DEEPSET_") if name in PlanVariables.FIELDS else (_PREFIX,)
+    prefixes = (_PREFIX, _PLAN_PREFIX) if name in PlanVariables.FIELDS else (_PREFIX,)
     variable = variable_of(name, *prefixes)
     if variable is not None:
         return f" in {variable}"

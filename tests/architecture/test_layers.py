@@ -12,7 +12,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "coatcheck"
 
 LAYERS = [  # a file with a layer of its own is named with its folder
     {"errors"},
-    {"user_files", "user_folders"},
+    {"user_folders"},
     {"settings"},
     {"codec", "references", "backends"},
     {"store", "object_store"},

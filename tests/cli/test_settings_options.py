@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from coatcheck.cli.app import app
 from coatcheck.cli.settings_options import ALL, COMMON, GROUPS, flag_of
-from coatcheck.settings import Settings
+from coatcheck.settings import Settings, unknown_variables
 
 WITHOUT_FLAG = {name for name, kind in ALL.items() if kind is None}
 
@@ -48,3 +48,12 @@ def test_an_option_accepts_the_values_of_its_setting(name):
 @pytest.mark.parametrize("name", sorted(WITHOUT_FLAG))
 def test_a_secret_has_no_flag(name):
     assert CliRunner().invoke(app, ["doctor", flag_of(name), "x"]).exit_code == 2
+
+
+def test_a_misspelt_alias_is_reported_but_no_variable_of_other_programs(monkeypatch):
+    for name in ("REDIS_URI", "OBJECT_STORE_TLL", "REDIS_URL", "API_URL", "SHARED_OBJECT_TTL", "CLOUD_API_KEY"):
+        monkeypatch.setenv(f"DEEPSET_{name}", "x")
+    assert unknown_variables() == {
+        "DEEPSET_OBJECT_STORE_TLL": "DEEPSET_OBJECT_STORE_TTL",
+        "DEEPSET_REDIS_URI": "DEEPSET_REDIS_URL",
+    }

@@ -7,14 +7,14 @@ import threading
 
 import pytest
 
-from coatcheck import user_files
+from coatcheck import user_folders
 from coatcheck.cli.deepset_simulator import read_keys
 from coatcheck.cli.servers_file import read_servers
 from coatcheck.errors import CoatcheckError
 from coatcheck.mcp_server.authentication import TokenList
 from coatcheck.mcp_server.jwt_verifier import JwtVerifier
 from coatcheck.settings import Settings
-from coatcheck.user_files import MAX_FILE_BYTES, read_user_file
+from coatcheck.user_folders import MAX_FILE_BYTES, read_user_file
 
 READERS = {
     "settings": Settings.load,
@@ -60,6 +60,6 @@ def test_a_pipe_is_read_to_its_end_and_given_up_if_nothing_is_written(tmp_path, 
     writing.start()
     assert read_user_file(path) == b"x" * 100_000
     writing.join()
-    monkeypatch.setattr(user_files, "PIPE_SECONDS", 0.01)
+    monkeypatch.setattr(user_folders, "PIPE_SECONDS", 0.01)
     with pytest.raises(TimeoutError, match="nothing was written to it"):
         read_user_file(path)

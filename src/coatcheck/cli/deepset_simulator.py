@@ -8,7 +8,7 @@ import typer
 
 from coatcheck.cli.logs import announce
 from coatcheck.errors import SettingsError, excerpt
-from coatcheck.user_files import read_user_file
+from coatcheck.user_folders import read_user_file
 
 if TYPE_CHECKING:
     from coatcheck.toolsets.deepset.simulator import SimulatedPlatform

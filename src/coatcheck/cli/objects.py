@@ -15,7 +15,7 @@ from coatcheck.cli.logs import warnings_as_messages
 from coatcheck.cli.printing import print_data, print_message, print_table
 from coatcheck.cli.settings_options import SettingsCommand, settings_options
 from coatcheck.errors import quoted_name
-from coatcheck.user_files import read_user_file
+from coatcheck.user_folders import read_user_file
 
 MAX_PUT_BYTES = 1 << 30
 """Longest file that is read, in bytes."""

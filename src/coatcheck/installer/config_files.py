@@ -12,8 +12,7 @@ from pathlib import Path
 from coatcheck.errors import CoatcheckError, SettingsError
 from coatcheck.installer.client_registry import Client
 from coatcheck.installer.text_spans import ConfigSyntaxError
-from coatcheck.user_files import read_user_file
-from coatcheck.user_folders import expand_home, home_folder
+from coatcheck.user_folders import expand_home, home_folder, read_user_file
 
 _BACKUP = ".coatcheck-backup"
 

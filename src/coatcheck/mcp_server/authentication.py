@@ -22,7 +22,7 @@ from mcp.server.auth.provider import AccessToken, TokenVerifier
 from mcp.server.auth.settings import AuthSettings
 
 from coatcheck.errors import SettingsError, excerpt
-from coatcheck.user_files import read_user_file
+from coatcheck.user_folders import read_user_file
 
 logger = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ import jwt
 from mcp.server.auth.provider import AccessToken
 
 from coatcheck.errors import CoatcheckError, SettingsError, excerpt
-from coatcheck.user_files import read_user_file
+from coatcheck.user_folders import read_user_file
 
 logger = logging.getLogger(__name__)
 
