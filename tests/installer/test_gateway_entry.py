@@ -64,6 +64,16 @@ def file_with(tmp_path, servers, indent=2):
     return ConfigFile(CLIENTS["cursor"], path)
 
 
+def test_servers_with_lone_surrogates_move_and_return(tmp_path):
+    servers = {"a\ud800": {"command": "x\ud800"}}
+    file = file_with(tmp_path, servers, None)
+    carry_out(plan_gateway(file, LAUNCHER))
+    assert json.loads(gateway_file(file).read_text("utf-8"))["mcpServers"] == servers
+    (tmp_path / "mcp.json.coatcheck-backup").unlink()
+    carry_out(plan_uninstall(file))
+    assert servers_of(file) == servers
+
+
 @pytest.mark.parametrize("indent", [None, 2])
 @pytest.mark.parametrize("lost", [False, True])
 def test_later_changes_survive_with_and_without_the_backup(tmp_path, indent, lost):
@@ -116,6 +126,10 @@ def test_a_server_that_is_called_coatcheck_keeps_its_name(tmp_path):
         ({"command": "coatcheck", "args": ["wrap", "--", "x"]}, "wrapped already"),
         ({"url": "https://h/mcp", "oauth": {}}, "the client signs in"),
         (None, "it is null"),
+        ({"command": ["x", "y"]}, "its command is not a string"),
+        ({"cmd": "x"}, "its command is not a string"),
+        ({"command": "x", "args": "y z"}, "its args are not a list of strings"),
+        ({"url": "nonsense"}, "its URL is malformed"),
     ],
 )
 def test_servers_that_only_the_client_can_run_stay_unchanged(tmp_path, entry, reason):

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from coatcheck.errors import SettingsError, excerpt
+from coatcheck.installer.command_entries import wrap_command
 from coatcheck.installer.config_files import ConfigFile
 from coatcheck.installer.entry_editing import Edited, Outcome
 from coatcheck.installer.new_entries import formatted, indents, new_entry
 from coatcheck.installer.server_entries import Entry, ServerSkipped, entries_of
 from coatcheck.installer.server_reader import UnreadableServer, is_disabled, read_server, refuse_client_variables
 from coatcheck.installer.text_spans import Edit, Node, Tree, quoted, removals
-from coatcheck.installer.url_entries import CLIENT_SIGNS_IN
+from coatcheck.installer.url_entries import CLIENT_SIGNS_IN, is_well_formed
 from coatcheck.user_folders import data_folder
 
 _NAME = "coatcheck"
@@ -48,7 +49,9 @@ def read_moved(path: Path) -> dict[str, Any]:
 
 def moved_text(servers: Mapping[str, Any]) -> bytes:
     """Write the servers of a gateway."""
-    return (json.dumps({"mcpServers": servers}, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
+    return (json.dumps({"mcpServers": servers}, indent=2, ensure_ascii=False) + "\n").encode(
+        "utf-8", "backslashreplace"
+    )
 
 
 def move_into_gateway(
@@ -73,7 +76,7 @@ def move_into_gateway(
         if not chosen(entry) or (known is not None and entry.path == known.path):
             continue
         try:
-            value = _movable(entry, place)
+            value = _movable(tree, entry, place)
         except (ServerSkipped, UnreadableServer) as why:
             outcomes.append(Outcome(entry.label, "left alone", str(why)))
             continue
@@ -98,7 +101,7 @@ def move_into_gateway(
     return Edited(tree, [*edits, *removals(spans, numbers)], outcomes), moved
 
 
-def _movable(entry: Entry, place: tuple[str, ...]) -> Any:
+def _movable(tree: Tree, entry: Entry, place: tuple[str, ...]) -> Any:
     """Return the value of a server that can move.
 
     Raises:
@@ -119,6 +122,10 @@ def _movable(entry: Entry, place: tuple[str, ...]) -> Any:
     read = read_server(value, refuse_client_variables)
     if read.ignored:
         raise ServerSkipped(f"only the client applies its {', '.join(map(excerpt, read.ignored))}")
+    if read.command:
+        wrap_command(tree, entry, ("",))  # Clients read fewer spellings than ``wrap --servers``.
+    elif read.url is not None and "$" not in read.url and not is_well_formed(read.url):
+        raise ServerSkipped("its URL is malformed")
     return value
 
 

@@ -89,9 +89,9 @@ def _indent_of(tree: Tree, member: Member) -> str | None:
 
 def formatted(tree: Tree, value: Any, indent: str | None, unit: str) -> str:
     """Write a value as it is written at an indentation; ``None``: in one line."""
-    if indent is None:
-        return json.dumps(value, ensure_ascii=False)
-    return json.dumps(value, indent=unit, ensure_ascii=False).replace("\n", f"{tree.newline}{indent}")
+    text = json.dumps(value, indent=None if indent is None else unit, ensure_ascii=False)
+    text = text.encode("utf-8", "backslashreplace").decode()  # the escapes of JSON for lone surrogates
+    return text if indent is None else text.replace("\n", f"{tree.newline}{indent}")
 
 
 def toml_table(name: str, entry: Mapping[str, Any]) -> str:

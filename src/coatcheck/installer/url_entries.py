@@ -88,7 +88,7 @@ def _check(entry: Entry, member: Member) -> None:
         raise ServerSkipped("the client signs in to it")
     if any(entry.node.find(key) is not None for key in _CLIENT_FILLS_IN):
         raise ServerSkipped("the client fills in its headers, which a command would not get")
-    if not _is_well_formed(member.node.scalar):
+    if not is_well_formed(member.node.scalar):
         raise ServerSkipped("its URL is malformed")
     if any(sign in member.node.scalar for sign in "?$@#"):
         raise ServerSkipped("its URL may contain a secret, which would show in the process list")
@@ -188,7 +188,8 @@ def _is_older(entry: Entry, client: Client, member: Member) -> bool:
     return member.name == client.sse_key or urlsplit(member.node.scalar).path.endswith("/sse")
 
 
-def _is_well_formed(url: str) -> bool:
+def is_well_formed(url: str) -> bool:
+    """Whether it is an address over HTTP."""
     try:
         return urlsplit(url).scheme in {"http", "https"} and bool(urlsplit(url).hostname)
     except ValueError:
