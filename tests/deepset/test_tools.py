@@ -141,6 +141,13 @@ async def test_unlisted_tools_are_not_mentioned(api_url):
     await host.clients().aclose()
 
 
+async def test_a_wrong_address_is_named_as_a_cause_if_nothing_is_found(api_url):
+    async with served(host_for(settings_for(api_url.removesuffix("/api")))) as client:
+        assert (await error_of(client, "list_pipelines")).endswith("check DEEPSET_API_URL: it ends with /api.")
+    async with served(host_for(settings_for(api_url))) as client:
+        assert "DEEPSET_API_URL" not in await error_of(client, "get_pipeline", pipeline_name="no")
+
+
 async def test_a_yaml_error_is_reported_with_its_line(client):
     result = text_of(await client.call_tool("validate_pipeline", {"yaml_configuration": "components: [\n"}))
     assert '"valid":false' in result

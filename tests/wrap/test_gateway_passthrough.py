@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from unittest import mock
 
 import pytest
 from anyio.lowlevel import checkpoint
@@ -338,3 +339,25 @@ def test_a_request_is_not_sent_to_a_restarted_server(monkeypatch, ends):
         await member.close()
 
     asyncio.run(scenario())
+
+
+class EndingServer(Server):
+    """A server that ends when it receives a request."""
+
+    def start(self, on_message, on_end, on_pressure) -> None:
+        self.on_end = on_end
+
+    def send(self, line, message=None) -> None:
+        self.on_end("It ended.")
+
+
+def test_a_server_that_ends_during_the_handshake_is_down_once(caplog):
+    async def scenario() -> str:
+        upstream = Upstream("one", lambda: EndingServer(b""), mock.Mock())
+        await upstream.handshake({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {}})
+        state = upstream.describe()
+        await upstream.close()
+        return state
+
+    assert asyncio.run(scenario()) == "down, tried again in 1 s. It ended."
+    assert [record.message for record in caplog.records] == ["one: It ended."]

@@ -339,7 +339,7 @@ class Upstream:
             self._went_down(text)
 
     def _went_down(self, reason: str) -> None:
-        if self._closed:
+        if self._closed or self.state is State.DOWN:  # The handshake fails too when its connection ends.
             return
         if reason != self.reason:  # Further attempts would fail in the same way.
             logger.warning("%s", reason if quoted(self.name) in reason else f"{self.name}: {reason}")

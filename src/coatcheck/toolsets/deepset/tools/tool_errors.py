@@ -26,6 +26,7 @@ AsyncTool = Callable[..., Awaitable[Result]]
 _FORBIDDEN = 403
 _CONFLICT = 409
 _NOT_READY = 424
+_UNKNOWN_ADDRESS = "Not Found (404)"
 
 
 class ToolFailed(CoatcheckError):
@@ -61,7 +62,11 @@ def advice(error: DeepsetError, where: str = "", *, writes: bool = False) -> str
             "(DEEPSET_API_KEY) or in the Authorization header of its client."
         )
     if isinstance(error, NotFound):
-        return f"Check the spelling. {where}".strip()
+        # The platform names what is missing, unless it does not know the address itself.
+        address = (
+            "" if str(error) != _UNKNOWN_ADDRESS else "Or ask the user to check DEEPSET_API_URL: it ends with /api."
+        )
+        return " ".join(filter(None, ("Check the spelling.", where, address)))
     if isinstance(error, RateLimited):
         seconds = f"{error.retry_after:.0f} s" if error.retry_after else "a minute"
         return f"The platform is asked too often: wait {seconds}, then make the same call again."
