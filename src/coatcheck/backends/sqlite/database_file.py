@@ -25,6 +25,7 @@ PIECES_BITS = 16
 """A value is stored in chunks; the number of a chunk is ``object << PIECES_BITS | position``."""
 
 SECRET_BYTES = 32
+_SECRET_TIMEOUT = 5.0
 _OWNER_ONLY_FILE = 0o600
 _OTHERS = 0o077
 _MARK = b"coatcheck"
@@ -138,7 +139,7 @@ def identity_of(path: Path) -> Identity | None:
         return None
 
 
-def persistent_secret(path: Path, timeout: float = 5.0) -> bytes:
+def persistent_secret(path: Path) -> bytes:
     """Return the persistent random bytes of the file ``path``, stored next to it; create them if they are missing.
 
     Raises:
@@ -147,7 +148,7 @@ def persistent_secret(path: Path, timeout: float = 5.0) -> bytes:
     beside = path.with_name(f"{path.name}.secret")
     try:
         _make_folder(path.parent)
-        with _exclusive_lock(path, timeout), _opened(beside, os.O_RDWR | os.O_CREAT) as file:
+        with _exclusive_lock(path, _SECRET_TIMEOUT), _opened(beside, os.O_RDWR | os.O_CREAT) as file:
             found = os.read(file, SECRET_BYTES)
             if len(found) < SECRET_BYTES:
                 found = secrets.token_bytes(SECRET_BYTES)

@@ -8,7 +8,6 @@ import threading
 import time
 import weakref
 import zlib
-from collections import Counter
 
 from coatcheck.errors import CoatcheckError
 from coatcheck.explorer.operations import Answer
@@ -38,21 +37,20 @@ class WorkerPool:
     A namespace has a home slot, where its objects are already decoded. While another namespace keeps that slot busy,
     any other idle slot is used, and if none becomes idle soon, an extra one, which ends with its task. Thread-safe.
 
-    ``workers`` are the slots that keep their worker; more than ``tasks_per_namespace`` tasks of one namespace wait.
+    ``workers`` are the slots that keep their worker. A namespace has one running task; others of it wait.
     """
 
-    def __init__(self, workers: int, limits: Limits, tasks_per_namespace: int) -> None:
+    def __init__(self, workers: int, limits: Limits) -> None:
         self.pid = os.getpid()
         self.queue_seconds = QUEUE_OPERATIONS * limits.total
         self.own_queue_seconds = OWN_QUEUE_TIMEOUTS * limits.timeout
         self.most_workers = workers * EXTRA_FACTOR
-        self.tasks_per_namespace = tasks_per_namespace
         self._workers = workers
         self._limits = limits
         self._changed = threading.Condition()
         self._processes: dict[int, WorkerProcess] = {}
         self._busy: set[int] = set()
-        self._running: Counter[str] = Counter()
+        self._running: set[str] = set()
         self._closed = False
         self._watches_forks = False
 
@@ -175,10 +173,10 @@ class WorkerPool:
                 slot = self._free_slot(namespace, self.most_workers if extra else self._workers)
                 if slot is not None:
                     self._busy.add(slot)
-                    self._running[namespace] += 1
+                    self._running.add(namespace)
                     return slot
                 # Tasks of the same namespace are awaited longer than those of others.
-                if self._running[namespace] < self.tasks_per_namespace:
+                if namespace not in self._running:
                     deadline = deadline or now + self.queue_seconds
                 remaining = (deadline or own_deadline) - now
                 if remaining <= 0:
@@ -186,7 +184,7 @@ class WorkerPool:
                 self._changed.wait(remaining if extra else min(remaining, began + EXTRA_AFTER - now))
 
     def _free_slot(self, namespace: str, slots: int) -> int | None:
-        if self._running[namespace] >= self.tasks_per_namespace:
+        if namespace in self._running:
             return None
         home: int = zlib.crc32(namespace.encode("utf-8", "surrogatepass")) % self._workers
         candidates: list[int] = [home, *range(slots)]
@@ -202,9 +200,7 @@ class WorkerPool:
             self._end(slot)
         with self._changed:
             self._busy.discard(slot)
-            self._running[namespace] -= 1
-            if not self._running[namespace]:
-                del self._running[namespace]
+            self._running.remove(namespace)
             self._changed.notify_all()
 
     def _forget(self) -> None:

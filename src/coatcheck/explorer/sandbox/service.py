@@ -70,7 +70,7 @@ class _LoopScheduler:
         """Wait for the namespace's earlier tasks, then for a slot, at most as long as an operation may take."""
         import anyio
 
-        semaphore, waiting = self._queues.get(namespace) or (anyio.Semaphore(pool.tasks_per_namespace), 0)
+        semaphore, waiting = self._queues.get(namespace) or (anyio.Semaphore(1), 0)
         self._queues[namespace] = (semaphore, waiting + 1)
         try:
             async with (
@@ -114,7 +114,6 @@ class Sandbox:
         memory_bytes: Address space of each worker; 0 for no limit.
         cache_bytes: Estimated bytes of decoded objects that each worker caches; 0 for none.
         output_bytes: Maximum bytes of an operation's result.
-        tasks_per_namespace: Maximum concurrent operations of one namespace; more of them wait.
     """
 
     def __init__(
@@ -125,13 +124,11 @@ class Sandbox:
         memory_bytes: int = 1024 * MEBIBYTE,
         cache_bytes: int = 256 * MEBIBYTE,
         output_bytes: int = 128 * MEBIBYTE,
-        tasks_per_namespace: int = 1,
     ) -> None:
-        if workers < 1 or timeout <= 0 or tasks_per_namespace < 1:
-            raise ValueError("A sandbox needs at least one worker, one task per namespace and a timeout above 0 s.")
+        if workers < 1 or timeout <= 0:
+            raise ValueError("A sandbox needs at least one worker and a timeout above 0 s.")
         self.limits = Limits(timeout, memory_bytes, cache_bytes, output_bytes)
         self._workers = workers
-        self._tasks_per_namespace = tasks_per_namespace
         self._for_this_loop: RunVar[_LoopScheduler] | None = None
         self._open_pool()
 
@@ -188,7 +185,7 @@ class Sandbox:
         self._pool.close()
 
     def _open_pool(self) -> None:
-        self._pool = WorkerPool(self._workers, self.limits, self._tasks_per_namespace)
+        self._pool = WorkerPool(self._workers, self.limits)
         weakref.finalize(self, self._pool.close)
 
     def _pool_of_this_process(self) -> WorkerPool:

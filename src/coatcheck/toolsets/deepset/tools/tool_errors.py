@@ -26,7 +26,7 @@ AsyncTool = Callable[..., Awaitable[Result]]
 _FORBIDDEN = 403
 _CONFLICT = 409
 _NOT_READY = 424
-_UNKNOWN_ADDRESS = "Not Found (404)"
+_UNKNOWN = "Not Found (404)"
 
 
 class ToolFailed(CoatcheckError):
@@ -63,9 +63,7 @@ def advice(error: DeepsetError, where: str = "", *, writes: bool = False) -> str
         )
     if isinstance(error, NotFound):
         # The platform names what is missing, unless it does not know the address itself.
-        address = (
-            "" if str(error) != _UNKNOWN_ADDRESS else "Or ask the user to check DEEPSET_API_URL: it ends with /api."
-        )
+        address = "Or ask the user to check DEEPSET_API_URL: it ends with /api." if str(error) == _UNKNOWN else ""
         return " ".join(filter(None, ("Check the spelling.", where, address)))
     if isinstance(error, RateLimited):
         seconds = f"{error.retry_after:.0f} s" if error.retry_after else "a minute"
