@@ -20,6 +20,8 @@ _ANNOTATIONS = frozenset({
 _MARKER: Schema = {"type": "object", "properties": {"reference": {"type": "string"}, "preview": {"type": "string"}}}
 """The value of ``$stored`` beside typed members. It names its properties, because FastMCP's client would otherwise read
 every member as a plain ``dict``."""
+_ANYTHING: Schema = {}
+"""The schema of ``$stored`` beside properties. FastMCP 2 reads an object without properties as one without members."""
 _WRAPPED_BY_FASTMCP = "x-fastmcp-wrap-result"
 _NAMED = frozenset({"properties", "patternProperties", *DEFINITIONS, "dependentSchemas", "dependencies"})
 _DATA = frozenset({"const", "enum", "default", "examples"})
@@ -50,7 +52,7 @@ def allow_stored(output_schema: Schema) -> Schema:
 
 def _with_property(schema: Schema) -> Schema | None:
     properties = schema["properties"]
-    changed = {**schema, "properties": {**properties, STORED: {"type": "object"}}}
+    changed = {**schema, "properties": {**properties, STORED: _ANYTHING}}
     if schema.get(_WRAPPED_BY_FASTMCP) and "result" in properties and not _leads_into(schema, "properties"):
         # Its client expects `result` in every response and warns without it.
         changed["properties"]["result"] = {"anyOf": [properties["result"], {"type": "null"}]}
@@ -67,7 +69,7 @@ def _with_member(schema: Schema) -> Schema | None:
     if members is True or members == {}:
         return schema
     if members is False:
-        return {**schema, "properties": {STORED: {"type": "object"}}}
+        return {**schema, "properties": {STORED: _ANYTHING}}
     if not isinstance(members, dict) or _leads_into(schema, "additionalProperties"):
         return None
     arms = members.get("anyOf")
