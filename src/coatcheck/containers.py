@@ -32,7 +32,7 @@ class Container(CheckedContainer):
 
     settings: Provider[Settings] = SettingsInput(instance_of=Settings, default=providers.ThreadSafeSingleton(Settings))
     # Closes, in reverse order, what other parts opened; `coatcheck.lifecycle.running` enters and exits it.
-    exit_stack: Provider[AsyncExitStack] = providers.ThreadSafeSingleton(factories.open_exit_stack)
+    exit_stack: Provider[AsyncExitStack] = providers.ThreadSafeSingleton(AsyncExitStack)
 
     # The backend. Only the selected branch is created.
     backend: Provider[ObjectStoreBackend] = providers.Selector(

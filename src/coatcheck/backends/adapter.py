@@ -2,7 +2,6 @@
 
 import logging
 from types import TracebackType
-from typing import Any
 
 from coatcheck.backends.base import Backend, ObjectStoreBackend, require_backend
 from coatcheck.backends.wrapper import BackendWrapper
@@ -86,12 +85,8 @@ class _TranslatedErrors:
         self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         if isinstance(error, Exception) and not isinstance(error, CoatcheckError):
-            name = _name_of(self._backend)
+            name = self._backend._named()  # noqa: SLF001  # of the same family
             logger.debug("The backend %s failed", name, exc_info=error)
             raise ObjectStoreUnavailable(
                 f"The object store is unavailable ({name}: {type(error).__name__}). Try again later."
             ) from error
-
-
-def _name_of(backend: Any) -> str:
-    return str(backend._named())  # noqa: SLF001  # of the same family

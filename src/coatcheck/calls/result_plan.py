@@ -130,7 +130,8 @@ def build(result_plan: Plan, reference: str | None, preview: str) -> Result:
             content.append(block)
         elif position in result_plan.lines:
             end, line, viewing = result_plan.lines[position]
-            at = "" if reference is None else f" Kept: {reference}.{CONTENT}{_range(position, end)}"
+            kept = f"[{position}]" if end == position + 1 else f"[{position}:{end}]"
+            at = "" if reference is None else f" Kept: {reference}.{CONTENT}{kept}"
             content.append(text_block(f"[{line}.{at}{viewing if at else ''}]"))
         elif position in result_plan.covered and not notice_added:
             content.append(_notice(block, preview))
@@ -218,10 +219,6 @@ def _viewing(block: Any) -> str:
     if not isinstance(holder, dict) or not isinstance(holder.get(place.rpartition(".")[2]), str):
         return ""
     return f"{place} in base64: to view it, give that to a tool that shows or saves files."
-
-
-def _range(start: int, end: int) -> str:
-    return f"[{start}]" if end == start + 1 else f"[{start}:{end}]"
 
 
 def _notice(block: Any, preview: str) -> Result:

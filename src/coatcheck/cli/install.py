@@ -120,7 +120,9 @@ def install(
         planned = plan(found, tools=bool(add_tools))
         if (
             add_tools is None
-            and _can_prompt(dry_run, yes)
+            and not dry_run
+            and not yes
+            and sys.stdin.isatty()
             and any(outcome.hidden_tools for outcome in planned.outcomes)
         ):
             _print_outcomes(planned, dry_run=dry_run, yes=yes)
@@ -208,10 +210,6 @@ def _files(client: str | None, file: Path | None, *, every: bool) -> list["Confi
         f"  {name:<16}{known.title}{' (on this machine)' if name in names else ''}" for name, known in CLIENTS.items()
     ]
     raise SettingsError("Name a client, or --all:\n" + "\n".join(lines))
-
-
-def _can_prompt(dry_run: bool, yes: bool) -> bool:
-    return not dry_run and not yes and sys.stdin.isatty()
 
 
 def _print_outcomes(plan: "Plan", *, dry_run: bool, yes: bool) -> None:

@@ -55,11 +55,12 @@ def run_serve(
             settings = toolset.adapt(options.get(toolset.name), settings)
         container = Container(settings=settings)
     validate(container)
+    object_tools = [name for name in container.object_tools() if tool_names is None or name in tool_names]
     # The SDK configures logging on its own when a server is created; it writes to stderr as well.
     server: MCPServer[Any] = MCPServer(
         "coatcheck",
         version=__version__,
-        instructions=instructions_for(_chosen_object_tools(container, tool_names), filters=False),
+        instructions=instructions_for(object_tools, filters=False),
         log_level="INFO" if verbose else "WARNING",
         **(authentication.server_options() if authentication else {}),
     )
@@ -93,10 +94,6 @@ def list_tools_of(
         rows.append([name, first.partition(". ")[0].rstrip(".") + "."])
     if rows:
         print_table(rows)
-
-
-def _chosen_object_tools(container: Container, tool_names: Sequence[str] | None) -> list[str]:
-    return [name for name in container.object_tools() if tool_names is None or name in tool_names]
 
 
 async def _serve_stdio(server: MCPServer[Any], container: Container) -> None:

@@ -103,7 +103,8 @@ def wrap(
         raise SettingsError(
             f'wrap serves its clients over stdio or streamable-http, not "{excerpt(listen.transport)}".'
         )
-    _check_settings_file(settings.config)
+    if settings.config is not None and settings.config.suffix.lower() in {".json", ".jsonc"}:
+        raise SettingsError(f"--config is the settings file (TOML). A file of servers: --servers {settings.config}")
     sign_in: OAuthUse = "required" if oauth else "offered" if oauth is None and over_stdio else "never"
     target = UpstreamFlags(
         command or [], env or [], cwd, url, sse, header or [], token_variable, ca_file, sign_in
@@ -133,8 +134,3 @@ def wrap(
             open_upstream, settings, listening, authentication, resource_links=resource_links, verbose=verbose
         )
     )
-
-
-def _check_settings_file(path: Path | None) -> None:
-    if path is not None and path.suffix.lower() in {".json", ".jsonc"}:
-        raise SettingsError(f"--config is the settings file (TOML). A file of servers: --servers {path}")

@@ -81,7 +81,8 @@ def move_into_gateway(
             outcomes.append(Outcome(entry.label, "left alone", str(why)))
             continue
         moved[entry.name] = value
-        note = "what the client approved for it has to be approved again" if _has_approvals(value) else ""
+        is_approved = any(value.get(key) for key in ("alwaysAllow", "autoApprove", "trust"))
+        note = "what the client approved for it has to be approved again" if is_approved else ""
         outcomes.append(Outcome(entry.label, "moved into the gateway", note=note))
     holder = _object_at(tree, place)
     if not moved or holder is None:
@@ -127,10 +128,6 @@ def _movable(tree: Tree, entry: Entry, place: tuple[str, ...]) -> Any:
     elif read.url is not None and "$" not in read.url and not is_well_formed(read.url):
         raise ServerSkipped("its URL is malformed")
     return value
-
-
-def _has_approvals(value: Mapping[str, Any]) -> bool:
-    return any(value.get(key) for key in ("alwaysAllow", "autoApprove", "trust"))
 
 
 def move_back(tree: Tree, file: ConfigFile, original: Tree | None, servers: Mapping[str, Any]) -> list[Edit]:

@@ -148,7 +148,9 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
                 continue
             interceptor.learn([_described(tool)])
             widened = await _widened(tool, legacy=legacy)
-            listed.append(_with_raised_limit(widened) if interceptor.limits.of(tool.name) is None else widened)
+            if interceptor.limits.of(tool.name) is None:
+                widened = widened.model_copy(update={"meta": with_raised_limit({"_meta": widened.meta})["_meta"]})
+            listed.append(widened)
         return listed
 
     async def on_call_tool(self, context: MiddlewareContext[Any], call_next: CallNext[Any, ToolResult]) -> ToolResult:
@@ -313,11 +315,6 @@ async def _widened(tool: Tool, *, legacy: bool) -> Tool:
 def _described(tool: Tool) -> dict[str, Any]:
     """Return the properties of a tool for the interceptor, above all whether it has a view."""
     return {"name": tool.name, "inputSchema": tool.parameters, "_meta": tool.meta}
-
-
-def _with_raised_limit(tool: Tool) -> Tool:
-    meta = with_raised_limit({"_meta": tool.meta})["_meta"]
-    return tool.model_copy(update={"meta": meta})
 
 
 def _as_object(schema: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from secrets import token_hex
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from coatcheck.backends import ObjectStoreBackend, as_backend
 
@@ -105,9 +105,5 @@ def savings(backend: ObjectStoreBackend) -> Iterator[Saving]:
         except ValueError:
             continue
         for row in rows if isinstance(rows, list) else []:
-            if _is_saving(row):
+            if isinstance(row, list) and [type(value) for value in row] == [str, str, int, int, int]:
                 yield Saving(day, *row)
-
-
-def _is_saving(row: Any) -> bool:
-    return isinstance(row, list) and [type(value) for value in row] == [str, str, int, int, int]

@@ -37,11 +37,6 @@ COMPRESS_ABOVE = 16 * 1024
 """Bytes; docs/decisions/degradation.md has the cost and savings of compression."""
 
 
-def open_exit_stack() -> AsyncExitStack:
-    """Create the stack that closes, in reverse order, everything that the other functions open."""
-    return AsyncExitStack()
-
-
 def open_redis(settings: Settings, exit_stack: AsyncExitStack) -> BreakerBackend:
     """Create the Redis backend behind a circuit breaker; it connects at first use and is closed with the exit stack."""
     if settings.redis_url is None:

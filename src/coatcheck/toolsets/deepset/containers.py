@@ -15,7 +15,7 @@ from coatcheck.settings import Settings
 from coatcheck.tool_factory import Registry
 from coatcheck.toolsets import Installation
 from coatcheck.toolsets.deepset.api_keys import key_of_request, with_key_of_request
-from coatcheck.toolsets.deepset.client import DeepsetClient, DocsShare
+from coatcheck.toolsets.deepset.client import DeepsetClient
 from coatcheck.toolsets.deepset.client_pool import ClientPool
 from coatcheck.toolsets.deepset.deepset_settings import DeepsetSettings
 from coatcheck.toolsets.deepset.text_ranking import BM25Ranker, Ranker
@@ -57,11 +57,6 @@ def current_client(settings: DeepsetSettings, clients: ClientPool) -> DeepsetCli
     """
     key = settings.api_key
     return clients.client(key_of_request() if key is None else key.get_secret_value())
-
-
-def current_docs(clients: ClientPool) -> DocsShare | None:
-    """Return the documentation's share; ``None`` without one."""
-    return clients.docs()
 
 
 def open_installation(
@@ -108,7 +103,7 @@ class DeepsetContainer(containers.DeclarativeContainer):
 
     clients: Provider[ClientPool] = providers.ThreadSafeSingleton(open_clients, settings, coatcheck)
     client: Provider[DeepsetClient] = providers.Callable(current_client, settings, clients)
-    docs: Provider[Any] = providers.Callable(current_docs, clients)
+    docs: Provider[Any] = providers.Callable(ClientPool.docs, clients)
     ranker: Provider[Ranker] = providers.ThreadSafeSingleton(BM25Ranker)
     response_limit: Provider[int] = providers.Callable(current_response_limit, coatcheck)
     deployment: Provider[dict[str, Any]] = providers.Dict()

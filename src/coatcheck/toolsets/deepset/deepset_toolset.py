@@ -41,10 +41,9 @@ class DeepsetToolset(Toolset):
         return installation
 
 
-def toolset_tools(settings: DeepsetSettings) -> Registry:
-    """Return the tools with these settings."""
-    registry: Registry = DeepsetContainer(settings=settings).registry()
-    return registry
-
-
-TOOLSET = DeepsetToolset("deepset", toolset_tools, DeepsetSettings, description="Tools of the deepset AI platform.")
+TOOLSET = DeepsetToolset(
+    "deepset",
+    lambda settings: DeepsetContainer(settings=settings).registry(),
+    DeepsetSettings,
+    description="Tools of the deepset AI platform.",
+)
