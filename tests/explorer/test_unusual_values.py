@@ -7,7 +7,7 @@ import pytest
 
 from coatcheck.backends import InMemoryBackend
 from coatcheck.calls.stored_resources import read_object
-from coatcheck.codec import ToolResult
+from coatcheck.codec import ToolResult, load_exactly
 from coatcheck.errors import ArgumentRejected, CoatcheckError, ObjectUnreadable
 from coatcheck.explorer import Explorer
 from coatcheck.object_store import ObjectStore
@@ -95,6 +95,21 @@ def test_a_number_beyond_a_double_is_null_in_every_answer(explorer):
     object_id = explorer.store.put('{"rows": [[1e400, -1e400]]}' + " " * 9_000)
     assert explorer.explore(object_id, "rows") == explorer.query(object_id, ".rows") == "[[null,null]]"
     assert "[null, null]" in explorer.slice(object_id, path="rows")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[1e400, 5]", "[[1e400]]\n[[5]]\n[[6]]\n", "Found:\n```json\n[1e400, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]\n```\n", "[(1e400, 'x'), (5, 'y')]"],
+    ids=["JSON", "lines", "JSON in prose", "Python"],
+)
+def test_a_number_beyond_a_double_is_not_found_as_infinity(explorer, text):
+    object_id = explorer.store.put(text)
+    assert "null" in explorer.query(object_id, ".")
+    assert explorer.search(object_id, "inf").startswith("0 matches in")
+
+
+def test_a_number_beyond_a_double_is_null_for_a_tool():
+    assert load_exactly("[1e400, -1e400, 1e308, NaN, 5]") == [None, None, 1e308, None, 5]
 
 
 @pytest.mark.parametrize("filter_", [".a", ".a | -.", "[.a] | add", "to_entries[0].value", ". == .", ".a + 1"])

@@ -3,6 +3,7 @@
 import decimal
 import json
 from itertools import chain
+from math import isfinite
 from typing import Any
 
 import orjson
@@ -53,14 +54,16 @@ def load_json(text: str | bytes | bytearray | memoryview) -> Any:
 def load_exactly(text: str | bytes | bytearray | memoryview) -> Any:
     """Decode JSON with integers of any size and lone surrogates, which the fast decoder changes or refuses.
 
-    ``NaN`` and infinities are null.
+    ``NaN`` and infinities are null, and so are numbers beyond a double, such as ``1e400``.
 
     Raises:
         ValueError: The text is not JSON, or nested too deeply.
     """
     text = text if isinstance(text, (str, bytes)) else bytes(text)
     try:
-        value = json.loads(text, parse_int=any_integer, parse_constant=lambda _: None)
+        value = EXACT.decode(
+            text if isinstance(text, str) else text.decode(json.detect_encoding(text), "surrogatepass")
+        )
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
     opened = text.count(b"[") + text.count(b"{") if isinstance(text, bytes) else text.count("[") + text.count("{")
@@ -91,6 +94,15 @@ def any_integer(digits: str) -> int | str:
         return digits
     sign, unsigned = (-1, digits[1:]) if digits[0] == "-" else (1, digits.removeprefix("+"))
     return sign * _joined(unsigned, {})
+
+
+def _finite(digits: str) -> float | None:
+    number = float(digits)
+    return number if isfinite(number) else None
+
+
+EXACT = json.JSONDecoder(parse_int=any_integer, parse_float=_finite, parse_constant=lambda _: None)
+"""Decodes as ``load_exactly`` does, but raises ``RecursionError`` for JSON that is nested too deeply."""
 
 
 def _joined(digits: str, powers: dict[int, int]) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from coatcheck.codec import open_json_text
-from coatcheck.codec.exact_json import any_integer
+from coatcheck.codec.exact_json import EXACT
 
 FEWEST = 2
 MOST_STARTS_TRIED = 20
@@ -188,10 +188,7 @@ def _end_of_space(text: str, position: int) -> int:
 def _read(text: str, position: int) -> tuple[Any, int] | None:
     """Parse one list or dict at a position; return it with its end."""
     try:
-        value, end = _DECODER.raw_decode(text, position)
+        value, end = EXACT.raw_decode(text, position)
     except (ValueError, RecursionError):
         return None
     return (value, end) if isinstance(value, (dict, list)) else None
-
-
-_DECODER = json.JSONDecoder(parse_int=any_integer, parse_constant=lambda _: None)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from coatcheck.codec import decode, encode
+from coatcheck.codec.exact_json import EXACT
 
 MOST_PARSED = 250_000
 """Characters up to which Python's parser reads a text that is not JSON after translation: 0.5 s per million."""
@@ -65,7 +66,7 @@ def _lines_together(text: str) -> str:
 def _parse_as_json(text: str) -> Any:
     """Translate the tokens to JSON and parse it; ``None`` if that is not JSON: sets, keys that are not strings."""
     try:
-        return json.loads(_TOKEN.sub(_as_json, text), parse_constant=lambda _: None)
+        return EXACT.decode(_TOKEN.sub(_as_json, text))
     except (SyntaxError, ValueError, TypeError, OverflowError, RecursionError, MemoryError):
         return None
 
