@@ -99,7 +99,12 @@ def test_a_number_beyond_a_double_is_null_in_every_answer(explorer):
 
 @pytest.mark.parametrize(
     "text",
-    ["[1e400, 5]", "[[1e400]]\n[[5]]\n[[6]]\n", "Found:\n```json\n[1e400, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]\n```\n", "[(1e400, 'x'), (5, 'y')]"],
+    [
+        "[1e400, 5]",
+        "[[1e400]]\n[[5]]\n[[6]]\n",
+        "Found:\n```json\n[1e400, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]\n```\n",
+        "[(1e400, 'x'), (5, 'y')]",
+    ],
     ids=["JSON", "lines", "JSON in prose", "Python"],
 )
 def test_a_number_beyond_a_double_is_not_found_as_infinity(explorer, text):

@@ -132,3 +132,24 @@ def test_a_small_document_inside_an_object_is_parsed_in_the_sandbox_for_paths_an
     assert "Text in YAML" in kept.preview
     assert explorer.explore(f"{kept.reference}.config.part_7") == '{"port":7}'
     assert explorer.slice(f"{kept.reference}.config", 1, 2).endswith('.part_1 {"port": 1}')
+
+
+BROKEN = LINES.replace('{"n": 70, ', 'Traceback t3\n{"n": 70, ')
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (BROKEN, ".lines[70]: Traceback t3"),
+        (LINES + '{"tag": "t3', '.lines[900]: {"tag": "t3'),
+        (PROSE.replace("Here:", "The tags, t3 too:"), ".lines[0]: The tags, t3 too:"),
+        ("Tags such as t3\n\n" + CSV, ".lines[0]: Tags such as t3"),
+        (CSV + "7,t3", ".lines[901]: 7,t3"),
+        ("".join(f"src/a.py:{n}: t{n % 7} = 1\n" for n in range(900)) + "src/t3", ".lines[900]: src/t3"),
+    ],
+    ids=["broken line", "cut line", "prose", "title", "cut row", "cut record"],
+)
+def test_a_search_in_data_includes_the_lines_outside_it(explorer: Explorer, text: str, line: str):
+    answer = explorer.search(explorer.store.put(text), r"t3\b")
+    assert re.search(r"^\d+ rows and 0 keys of @obj_\w+ match, and 1 line outside the data:$", answer, re.MULTILINE)
+    assert answer.splitlines()[1] == line

@@ -1,7 +1,7 @@
 """The matches of a search: lines of a text, and keys and values of a structure with the rows that contain them."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,6 +74,18 @@ def search_lines(pattern: re.Pattern[str], text: str, prefix: str, hits: Hits) -
             hits.starts.append(line_number)
     _add(hits, [line for _, line in after])
     return matches
+
+
+def search_other(pattern: re.Pattern[str], lines: Iterable[tuple[int, str]], hits: Hits) -> int:
+    """Add a hit for each matching line that a structure leaves out, given with its number; return their number."""
+    found = 0
+    for number, line in lines:
+        match = pattern.search(line)
+        if match is not None:
+            found += 1
+            if hits.count_match():
+                hits.lines.append(f".lines[{number}]: {_excerpt(line, 0, len(line), match)}")
+    return found
 
 
 def _add(hits: Hits, lines: list[str]) -> None:

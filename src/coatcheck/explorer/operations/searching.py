@@ -3,12 +3,13 @@
 import json
 import re
 from bisect import bisect_right
+from collections.abc import Sequence
 from typing import Any
 
 from coatcheck.errors import PatternError, counted, excerpt
 from coatcheck.explorer.operations.clipping import ELLIPSIS, Page, cut_middle, fill
 from coatcheck.explorer.operations.document import Answer, Document, locate, place
-from coatcheck.explorer.operations.search_matches import Hits, search_lines, search_values
+from coatcheck.explorer.operations.search_matches import Hits, search_lines, search_other, search_values
 from coatcheck.explorer.texts.outlines import KINDS, NESTED, outline
 from coatcheck.explorer.texts.text_formats import recognise
 
@@ -62,7 +63,8 @@ def _advice_on(pattern: str) -> str:
 def search(document: Document, args: dict[str, Any]) -> Answer:
     """Find a regular expression in a text's lines, or in all keys and scalar values of a structure.
 
-    A text that is a document or a table is searched as a structure, and if nothing matches, by lines.
+    A text that is a document or a table is searched as a structure, with the lines outside it; if nothing matches, by
+    lines.
 
     Args:
         document: The object.
@@ -74,15 +76,18 @@ def search(document: Document, args: dict[str, Any]) -> Answer:
     """
     pattern = compile_pattern(args["pattern"], case_sensitive=bool(args.get("case_sensitive")))
     value = locate(document, args.get("path") or "")
-    opened = document.open_text(value) if isinstance(value, str) else None
+    opened = document.opened(value) if isinstance(value, str) else None
     if opened is not None:
-        answer = _search(pattern, opened, args)
+        lines = value.removeprefix("\ufeff").split("\n") if opened.other else ()
+        answer = _search(pattern, opened.value, args, [(number, lines[number]) for number in opened.other])
         if answer.facts["matches"]:
             return answer
     return _search(pattern, value, args)
 
 
-def _search(pattern: re.Pattern[str], value: Any, args: dict[str, Any]) -> Answer:
+def _search(
+    pattern: re.Pattern[str], value: Any, args: dict[str, Any], other: Sequence[tuple[int, str]] = ()
+) -> Answer:
     start = max(int(args.get("start") or 0), 0)
     most = min(max(int(args.get("most") or MATCHES_SHOWN), 1), MOST_MATCHES_SHOWN)
     hits = Hits(start, most, min(max(int(args.get("context") or 0), 0), MOST_CONTEXT))
@@ -93,11 +98,15 @@ def _search(pattern: re.Pattern[str], value: Any, args: dict[str, Any]) -> Answe
         head += " (lines and offsets counted from 0):" if hits.count else "."
         _add_sections(value, hits)
     else:
+        outside = search_other(pattern, other, hits)
         rows = search_values(pattern, value, hits, keys)
         matches = hits.count + keys.count
-        kind = "value" if not rows else "row" if rows == hits.count else "row or value"
-        noun = _count(hits.count, kind, kind.replace("row", "rows").replace("value", "values"))
+        values = hits.count - outside
+        kind = "value" if not rows else "row" if rows == values else "row or value"
+        noun = _count(values, kind, kind.replace("row", "rows").replace("value", "values"))
         head = f"{noun} and {_count(keys.count, 'key', 'keys')} of {place(args)} match"
+        head += f", and {_count(outside, 'line', 'lines')} outside the data" if outside else ""
+        matches = hits.count + keys.count
         head += ":" if matches else "."
     if not matches:
         member = None if isinstance(value, str) else _MEMBER.fullmatch(args["pattern"])

@@ -43,7 +43,7 @@ def looks_like_table(head: str) -> bool:
     return _delimiter(head) is not None or bool(_preamble_length(head))
 
 
-def open_table(text: str) -> tuple[Any, str] | None:
+def open_table(text: str) -> tuple[Any, str, list[int]] | None:
     """Return the rows of a table as objects by its header, or as arrays if it has none."""
     head = text[:JUDGED_CHARACTERS]
     lead, delimiter = 0, _delimiter(head)
@@ -58,13 +58,15 @@ def open_table(text: str) -> tuple[Any, str] | None:
     rows, note = read
     if any(cell != cell.strip() for cell in rows[0]):  # cells are padded, as in `id, name` and in columns of TSV
         rows = [[cell.strip() for cell in row] for row in _padded_rows(text[lead:], delimiter)[: len(rows)]]
+    first = text.count("\n", 0, lead)
+    other = [*range(first), *([text.rstrip().count("\n")] if note else ())]
     if lead:
-        note += f", from line {text.count(chr(10), 0, lead)}"
+        note += f", from line {first}"
     name = _DELIMITERS[delimiter]
     if not has_header(rows):
-        return list(map(list, typed(rows))), f"{name} without a header, {len(rows[0])} columns{note}"
+        return list(map(list, typed(rows))), f"{name} without a header, {len(rows[0])} columns{note}", other
     names = unique_names([cell.strip() or f"column_{place}" for place, cell in enumerate(rows.pop(0), 1)])
-    return [dict(zip(names, row, strict=True)) for row in typed(rows)], f"{name}{note}"
+    return [dict(zip(names, row, strict=True)) for row in typed(rows)], f"{name}{note}", other
 
 
 def _preamble_length(head: str) -> int:

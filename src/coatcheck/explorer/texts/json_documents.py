@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from coatcheck.codec import open_json_text
@@ -30,7 +31,7 @@ _CLOSING = {"[": "]", "{": "}"}
 _START = re.compile(r"[\[{](?=\s*[\[{\"\d\-\]}tfn])(?<![^\s:`].)")
 
 
-def open_json(text: str) -> tuple[Any, str] | None:
+def open_json(text: str) -> tuple[Any, str] | tuple[Any, str, list[int]] | None:
     """Parse a text that is entirely JSON: a document, lines of documents, or several documents."""
     start = text.lstrip()[:1] if text[:1].isspace() else text[:1]
     if start == '"':
@@ -42,7 +43,7 @@ def open_json(text: str) -> tuple[Any, str] | None:
     return (value, "JSON") if value is not None else _lines(text) or _several(text)
 
 
-def open_json_inside(text: str) -> tuple[Any, str] | None:
+def open_json_inside(text: str) -> tuple[Any, str, list[int]] | None:
     """Parse the JSON documents that make up most of a text, in Markdown fences or inside prose: mostly one."""
     half = len(text) // 2
     if text.rfind("]", half) < 0 and text.rfind("}", half) < 0:
@@ -60,18 +61,16 @@ def open_json_inside(text: str) -> tuple[Any, str] | None:
             found.append((read[0], begin, position))
     if 2 * sum(end - begin for _, begin, end in found) < len(text):
         return None
-    where = ", ".join(_lines_of(text, begin, end) for _, begin, end in found)
+    spans = [(text.count("\n", 0, begin), text.count("\n", 0, end)) for _, begin, end in found]
+    ends = pairwise([(0, -1), *spans, (text.count("\n") + 1, 0)])
+    other = [line for (_, last), (first, _) in ends for line in range(last + 1, first)]
+    where = ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in spans)
     where = f"line{'' if where.isdecimal() else 's'} {where}"
     if len(found) == 1:
-        return found[0][0], f"JSON ({where})"
+        return found[0][0], f"JSON ({where})", other
     if text.lstrip()[0] in "[{":
         return None  # documents in a row, of which one is broken
-    return [value for value, _, _ in found], f"{len(found)} JSON documents ({where})"
-
-
-def _lines_of(text: str, begin: int, end: int) -> str:
-    first, last = (text.count("\n", 0, place) for place in (begin, end))
-    return str(first) if first == last else f"{first} to {last}"
+    return [value for value, _, _ in found], f"{len(found)} JSON documents ({where})", other
 
 
 def _whole(text: str) -> Any:
@@ -93,7 +92,7 @@ def _encoded_twice(text: str) -> Any:
         return None
 
 
-def _lines(text: str) -> tuple[Any, str] | None:
+def _lines(text: str) -> tuple[Any, str, list[int]] | None:
     """Parse lines of documents; a cut last line and a few others (words of a program between them) are left out."""
     values: list[Any] = []
     other: list[int] = []
@@ -111,13 +110,13 @@ def _lines(text: str) -> tuple[Any, str] | None:
     if len(values) < FEWEST:
         return None
     if not other:
-        return values, "JSON Lines"
+        return values, "JSON Lines", other
     if other == [number]:
-        return values, "JSON Lines (the last line is cut off and left out)"
+        return values, "JSON Lines (the last line is cut off and left out)", other
     if len(values) < ROWS_FOR_EACH_OTHER * len(other):
         return None
     which = f"line {other[0]} is" if len(other) == 1 else f"{len(other):,} lines from line {other[0]} on are"
-    return values, f"JSON Lines ({which} not JSON and left out)"
+    return values, f"JSON Lines ({which} not JSON and left out)", other
 
 
 def open_cut_json(text: str) -> tuple[Any, str] | None:

@@ -73,7 +73,7 @@ def looks_like_records(head: str) -> bool:
     return _form(head) is not None
 
 
-def open_records(text: str) -> tuple[Any, str] | None:
+def open_records(text: str) -> tuple[Any, str, list[int]] | None:
     """Parse each line of a text as a record."""
     form = _form(text[:4000])
     if form is None:
@@ -83,14 +83,16 @@ def open_records(text: str) -> tuple[Any, str] | None:
     while lines and not lines[-1]:
         lines.pop()
     records: list[Record] = []
+    cut: list[int] = []
     for place, record in enumerate(read(lines)):
         if record is None:
             if place < len(lines) - 1:
                 return None
             name += ", the last line is cut off and left out"
+            cut.append(place)
             break
         records.append(record)
-    return (_without_empty(records), name) if len(records) >= FEWEST else None
+    return (_without_empty(records), name, cut) if len(records) >= FEWEST else None
 
 
 def _form(head: str) -> tuple[str, Callable[[Sequence[str]], Iterator[Record | None]]] | None:

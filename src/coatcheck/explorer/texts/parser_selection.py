@@ -1,6 +1,7 @@
 """Selects the parser of a text."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +43,7 @@ class Opened:
 
     value: Any  # a list or a dict of plain JSON values
     format: str  # the format's name, for readers: `JSON`, `JSON Lines`, `CSV with columns …`
+    other: Sequence[int] = ()  # the text's lines that the value leaves out
 
 
 def open_text(text: str, *, in_sandbox: bool) -> Opened | None:
@@ -53,7 +55,7 @@ def open_text(text: str, *, in_sandbox: bool) -> Opened | None:
         ArgumentRejected: It is a document that expands to too much.
     """
     text = text.removeprefix(BYTE_ORDER_MARK)
-    found = open_json(text)
+    found: tuple[Any, str] | tuple[Any, str, Sequence[int]] | None = open_json(text)
     if found is None and in_sandbox and looks_like_python(text):
         found = open_python_literal(text)
     if found is None and len(text) <= MOST_OF_LINES and looks_like_records(text[:HEAD]):
