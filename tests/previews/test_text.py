@@ -5,7 +5,7 @@ import re
 import pytest
 
 from coatcheck.explorer.previews import Subject, render
-from coatcheck.explorer.texts import Opened
+from coatcheck.explorer.texts import Opened, open_text
 from coatcheck.explorer.tool_names import listed_as, names_of_tools
 
 LOG = "".join(
@@ -158,3 +158,36 @@ def test_base64_is_named_and_not_suggested_for_reading(start: str):
     assert shown.endswith(f"| {'cut -d, -f2 | ' if start else ''}base64 -d > FILE")
     assert len(shown) < 500
     assert "base64" not in render("0123456789abcdef" * 600, Subject("@obj_1", 9600), 4000).text
+
+
+TABLE = "| id | name |\n|---|---|\n" + "".join(f"| {n} | n{n} |\n" for n in range(300))
+
+
+@pytest.mark.parametrize(
+    ("text", "outside"),
+    [
+        (
+            f"# Notes\n\nWords.\n\n{TABLE}\n## Limits\n\nAt most 9.\n",
+            "0| # Notes\n2| Words.\n307| ## Limits\n309| At most 9.",
+        ),
+        (
+            TABLE + "\n" + "".join(f"word {n}\n" for n in range(9)) + "## End\n",
+            "303| word 0\n…\n312| ## End\n… 2 more lines",
+        ),
+        ("Found:\n```json\n" + json.dumps([{"a": n} for n in range(300)]) + "\n```\nBye.\n", "0| Found:\n4| Bye."),
+        ('{"a": 1}\n' * 30 + "Traceback\n" + '{"a": 1}\n' * 30, "30| Traceback"),
+        ("Prices of May\n\n" + "n,price\n" + "1,2\n" * 300, "0| Prices of May"),
+        (TABLE, ""),
+    ],
+    ids=["page", "long", "prose", "JSON Lines", "CSV", "table alone"],
+)
+def test_a_preview_of_data_in_a_text_shows_the_lines_outside_it(text: str, outside: str):
+    opened = open_text(text, in_sandbox=False)
+    lines = preview(text, opened=opened).split("\n")
+    start = [n for n, line in enumerate(lines, 1) if line == "Outside the data, by number in .lines:"]
+    first, _, last = outside.partition("\n…\n")
+    shown = "\n".join(lines[start[0] : start[0] + 9]) if start else "\n"
+    assert shown.startswith(f"{first}\n")
+    assert last in shown
+    small = [preview(text, limit, opened=opened) for limit in range(250, 700, 50)]
+    assert {"utside the data" in shown for shown in small if "[0]: " in shown} == {bool(outside)}

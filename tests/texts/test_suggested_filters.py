@@ -30,6 +30,11 @@ CASES: dict[str, tuple[Any, str]] = {
         ],
         'map({id, "标题", "说明"}) | .[:1',
     ),
+    "different texts": (
+        [f"https://example.com/pages/{n}/about-the-weather-of-{n * 7}.html" for n in range(300)],
+        'filter="{count: length, different: (unique | length)}"',
+    ),
+    "repeated texts": (["red", "green", "blue"] * 900, 'filter="unique | .[:20]"'),
     "map of hashes": (
         {hashed(n): {"a": hashed(n + 900), "b": hashed(n + 1800)} for n in range(300)},
         "to_entries | .[:1",

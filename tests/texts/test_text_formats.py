@@ -96,6 +96,18 @@ def test_lists_below_sentences_are_not_yaml():
     assert opened("- - a\n  - b\n- !!seq\n  - c\n") == [["a", "b"], ["c"]]
 
 
+@pytest.mark.parametrize("start", ["", "\n", "# Notes\n", "\n## Notes\n\n", "# Notes\n\n### Part\n"])
+def test_lists_below_front_matter_are_markdown_and_not_yaml(start: str):
+    items = "".join(f"- item {n}: text\n" for n in range(30))
+    assert opened(f"---\ntitle: A\ntags:\n  - b\n---\n{start}{items}") is None
+
+
+def test_several_yaml_documents_with_comments_are_yaml():
+    text = "---\n# Source: a.yaml\nkind: A\nitems:\n- b\n---\n# Source: b.yaml\nkind: B\n"
+    assert opened(text) == [{"kind": "A", "items": ["b"]}, {"kind": "B"}]
+    assert opened("---\n- a: 1\n- b: 2\n---\n- c: 3\n") == [[{"a": 1}, {"b": 2}], [{"c": 3}]]
+
+
 def test_yaml_lists_with_comments_are_yaml():
     text = "# Fruits\n- apple\n- name: pear\n  size: 2\n# Others\n- carrot\n"
     assert opened(text) == ["apple", {"name": "pear", "size": 2}, "carrot"]

@@ -27,7 +27,7 @@ from coatcheck.explorer.previews.one_line_descriptions import Preview, describe_
 from coatcheck.explorer.previews.preview_limit import PreviewBudget
 from coatcheck.explorer.previews.samples import render_whole, sample
 from coatcheck.explorer.previews.structure import render_small, render_structure
-from coatcheck.explorer.previews.text import render_text
+from coatcheck.explorer.previews.text import render_text, write_lines
 from coatcheck.explorer.previews.token_estimate import estimate_tokens
 from coatcheck.explorer.previews.wording import NoJsonForm, Subject, headlines
 from coatcheck.explorer.texts import SMALL, Opened, is_for_the_sandbox, open_text
@@ -77,7 +77,8 @@ def render(
     if opened is None and len(value) <= SMALL and not is_for_the_sandbox(value):
         opened = open_text(value, in_sandbox=False)
     if opened is not None:
-        text = render_structure(opened.value, subject, limit, text_format=opened.format)
+        outside = write_lines(value, opened.other)
+        text = render_structure(opened.value, subject, limit, text_format=opened.format, outside=outside)
         return Preview(text, lambda: describe_value(opened.value, opened.format))
     return render_text(value, subject, limit, summarised=in_sandbox or len(value) <= SMALL)
 

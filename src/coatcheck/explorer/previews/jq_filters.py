@@ -43,7 +43,6 @@ MOST_BESIDE = 1
 """Maximum fields besides the one that an item wraps."""
 
 
-_LIMITED = re.compile(r" \| \.\[:\d+\]$")
 _CATEGORY = re.compile(r"\D*(?:\d\D*){0,3}")
 _TITLES = frozenset({"name", "title", "message", "summary", "text"})
 """Fields that say more about a record than a list in it."""
@@ -65,10 +64,10 @@ def jq_path(path: Path) -> str:
 
 def for_array(place: Path, items: Shape, sampled: Sequence[Any], total: int) -> str:
     """Return a filter over the items of the array at ``place``: a selection, a projection or a summary."""
-    inner = _for_inner(items, sampled) if total <= SHOWN or _has_mostly_lists(items) else ""
-    body = inner or _for_items(items, sampled)
-    if body.startswith(("map(", "sort_by(")) and total > FEW and not _LIMITED.search(body):
-        body += f" | .[:{FEW}]"
+    body = _for_inner(items, sampled) if total <= SHOWN or _has_mostly_lists(items) else ""
+    if not body:
+        body, most = _for_items(items, sampled)
+        body += f" | .[:{most}]" if 0 < most < total else ""
     return body if not place else f"{jq_path(place)} | {body}"
 
 
@@ -157,7 +156,8 @@ def for_record(record: dict[str, Any]) -> str:
     return projection(picked) if picked else "keys"
 
 
-def _for_items(items: Shape, sampled: Sequence[Any]) -> str:
+def _for_items(items: Shape, sampled: Sequence[Any]) -> tuple[str, int]:
+    """Return a filter, and how many of its results are few enough; 0 for one result."""
     if items.objects is not None:
         records = _records(sampled)
         inner = _wrapped(items.objects)
@@ -165,25 +165,33 @@ def _for_items(items: Shape, sampled: Sequence[Any]) -> str:
             name, shape = inner
             inside = [record[name] for record in records if isinstance(record.get(name), dict)]
             if not shape.scalars and not shape.arrays and inside:
-                return f"map(.{name} | {_for_items(describe(inside), inside)[4:]}"
+                body, most = _for_items(describe(inside), inside)
+                return f"map(.{name} | {body[4:]}", most
         picked = picks(items.objects, records)
         if not picked:
-            return _for_cells(items.objects) or "map(objects | keys)"
+            return _for_cells(items.objects) or "map(objects | keys)", FEW
         guard = "objects | " if items.scalars or items.arrays else ""
         chosen = _with_trouble(items.objects) or _selection([pick.steps[0] for pick in picked], records)
         if chosen and len(picked) == 1 and (of_kind := _of_kind(chosen, records)):
             picked = of_kind
         most = fitting_picks(picked, records, FEW, total=len(records) if len(sampled) < SAMPLED else 0)
-        return f"map({guard}{chosen}{projection(picked)}){f' | .[:{most}]' if most < FEW else ''}"
+        return f"map({guard}{chosen}{projection(picked)})", most
     if items.arrays is not None:
-        return "map(arrays | .[0])" if items.scalars or items.objects else _for_rows(sampled)
+        return ("map(arrays | .[0])", FEW) if items.scalars or items.objects else _for_rows(sampled)
+    return _for_scalars(items, sampled)
+
+
+def _for_scalars(items: Shape, sampled: Sequence[Any]) -> tuple[str, int]:
     if set(items.scalars) <= {"integer", "number"}:
-        return "{count: length, least: min, most: max}"
-    if (documents := _documents(sampled)) and (body := _for_items(describe(documents), documents)).startswith("map("):
-        return f"map(fromjson | {body[4:]}"
+        return "{count: length, least: min, most: max}", 0
+    if documents := _documents(sampled):
+        body, most = _for_items(describe(documents), documents)
+        return f"map(fromjson | {body[4:]}", most
     if is_long_text(sampled):
-        return f"map(strings | .[:{LONG_TEXT}])"
-    return "unique | .[:20]"
+        return f"map(strings | .[:{LONG_TEXT}])", FEW
+    if len(set(sampled)) < len(sampled):
+        return "unique", FEW
+    return "{count: length, different: (unique | length)}", 0
 
 
 def _documents(texts: Sequence[Any]) -> list[dict[str, Any]]:
@@ -271,31 +279,34 @@ def _comparable(text: str) -> bool:
     return is_short and _CATEGORY.fullmatch(text) is not None and not text.endswith(" ago")
 
 
-def _for_named_cells(rows: Sequence[Any]) -> str:
+def _for_named_cells(rows: Sequence[Any]) -> tuple[str, int]:
     """Return a filter for rows of cells that have a name and a value, or a value alone; ``""`` for other rows."""
     if not all(isinstance(row, (list, tuple)) and 0 < len(row) <= MOST_FIELDS for row in rows):
-        return ""
+        return "", 0
     cells = [cell for row in rows for cell in row]
     if not all(isinstance(cell, dict) and 0 < len(cell) <= NAME_AND_VALUE for cell in cells):
-        return ""
+        return "", 0
     if all(len(cell) == 1 for cell in cells):
-        return f"map(map(.[])) | .[:{fitting(([('', *cell.values()) for cell in row] for row in rows), FEW)}]"
+        return "map(map(.[]))", fitting(([("", *cell.values()) for cell in row] for row in rows), FEW)
     keys = list(cells[0])
     if not all(list(cell) == keys and isinstance(cell[keys[0]], str) for cell in cells) or not all(
         map(is_usable, keys)
     ):
-        return ""
+        return "", 0
     if len(keys) != NAME_AND_VALUE or len({cell[keys[0]] for cell in rows[0]}) < len(rows[0]):
-        return ""
+        return "", 0
     name, value = (field(key, first=True) for key in keys)
     most = fitting(([tuple(cell.values()) for cell in row] for row in rows), FEW)
-    return f"map(map({{({name}): {value}}}) | add) | .[:{most}]"
+    return f"map(map({{({name}): {value}}}) | add)", most
 
 
-def _for_rows(rows: Sequence[Any]) -> str:
+def _for_rows(rows: Sequence[Any]) -> tuple[str, int]:
     """Return a filter for rows without names: those of one category, else those with the largest numbers."""
-    if named := _for_named_cells(rows):
-        return named
+    named = _for_named_cells(rows)
+    return named if named[0] else (_for_plain_rows(rows), FEW)
+
+
+def _for_plain_rows(rows: Sequence[Any]) -> str:
     width = len(rows[0]) if isinstance(rows[0], (list, tuple)) else 0
     if not 1 < width <= MOST_FIELDS or any(not isinstance(row, (list, tuple)) or len(row) != width for row in rows):
         return "map(.[0])"

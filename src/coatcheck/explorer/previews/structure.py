@@ -47,10 +47,11 @@ class Shown:
     cuts: Cuts
 
 
-def render_structure(value: Any, subject: Subject, limit: int, *, text_format: str = "") -> str:
+def render_structure(value: Any, subject: Subject, limit: int, *, text_format: str = "", outside: str = "") -> str:
     """Preview a value that is not a text, in at most ``limit`` characters.
 
-    ``text_format`` is the format of the text that the value was parsed from, if it was.
+    ``text_format`` is the format of the text that the value was parsed from, if it was; ``outside`` are lines of this
+    text that the value leaves out.
     """
     shape = describe([value])
     main = find_main(value, shape)
@@ -76,6 +77,10 @@ def render_structure(value: Any, subject: Subject, limit: int, *, text_format: s
         )
     if columns is not None and main is not None:
         budget.put("shape", one_line(f"Each of {main.place} has the columns {columns}", COLUMNS))
+    if outside:
+        budget.put_first(
+            "shape", (f"Outside the data, by number in .lines:\n{outside}", "Lines outside the data are not shown.")
+        )
     base = Path() if target is None else target.path
     available = min(subject.light(part, SAMPLE_TOKENS), budget.remaining - reserve)
     shown = _samples(value, main, base, available, subject.characters)

@@ -3,6 +3,7 @@
 Lines are counted from 0, as in the tools that slice and search.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -11,7 +12,7 @@ from coatcheck.explorer.previews.content_blocks import viewing
 from coatcheck.explorer.previews.main_part import call, reference_usage
 from coatcheck.explorer.previews.one_line_descriptions import Preview, describe_text
 from coatcheck.explorer.previews.preview_limit import PreviewBudget
-from coatcheck.explorer.previews.wording import Subject, headlines, printable
+from coatcheck.explorer.previews.wording import Subject, headlines, one_line, printable
 from coatcheck.explorer.texts.outlines import SUMMARISED
 from coatcheck.explorer.texts.summaries import LIGHT, Summary, error_pattern, summarise
 from coatcheck.explorer.texts.text_formats import BASE64, LOOKED_AT, OUTPUT, recognise
@@ -116,6 +117,9 @@ _LAST_OF = {"log lines": 0, OUTPUT: 1}
 """Formats whose first line is shown beside the summary, and how many last lines."""
 ENCODED = 100
 """Characters of base64 that are shown."""
+MOST_OUTSIDE = 8
+"""Lines outside the data in a text that are shown."""
+WIDTH_OUTSIDE = 80
 PAGE = 40
 """Maximum lines of the suggested next page."""
 
@@ -180,6 +184,16 @@ def render_text(text: str, subject: Subject, limit: int, *, summarised: bool = F
             calls.insert(-1, _more(text, count, subject, shown))
     _put_calls(budget, calls)
     return Preview(budget.text(), lambda: describe_text(what, form, summary.counts, summary.name or text[:LOOKED_AT]))
+
+
+def write_lines(text: str, numbers: Sequence[int]) -> str:
+    """Write those lines of a text that have words: its headings, then the first ones; ``""`` if there are none."""
+    lines = text.split("\n") if numbers else []
+    worded = [n for n in numbers if any(map(str.isalnum, lines[n])) and not lines[n].startswith("```")]
+    shown = sorted(sorted(worded, key=lambda n: not lines[n].startswith("#"))[:MOST_OUTSIDE])
+    written = [f"{n}| {one_line(lines[n].rstrip(), WIDTH_OUTSIDE)}" for n in shown]
+    more = len(worded) - len(shown)
+    return "\n".join([*written, *([f"… {counted(more, 'more line')}"] if more else ())])
 
 
 def _put_calls(budget: PreviewBudget, calls: list[str]) -> None:

@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from itertools import islice
-from math import isfinite
 from typing import Any
 
 from coatcheck.codec import load_exactly
@@ -177,5 +176,5 @@ def numbers_of(column: Sequence[str]) -> list[Any] | None:
     return read if all(_is_exact(cell, number) for cell, number in doubtful if cell) else None
 
 
-def _is_exact(cell: str, number: float) -> bool:
-    return isinstance(number, int) or (isfinite(number) and Decimal(cell) == Decimal(repr(number)))
+def _is_exact(cell: str, number: float | None) -> bool:
+    return isinstance(number, int) or (number is not None and Decimal(cell) == Decimal(repr(number)))

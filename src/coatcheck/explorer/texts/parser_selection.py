@@ -70,7 +70,7 @@ def open_text(text: str, *, in_sandbox: bool) -> Opened | None:
     return None if found is None else Opened(*found)
 
 
-def _by_lines(text: str, *, in_sandbox: bool) -> tuple[Any, str] | None:
+def _by_lines(text: str, *, in_sandbox: bool) -> tuple[Any, str] | tuple[Any, str, list[int]] | None:
     """Parse the formats that the form of the first lines identifies."""
     head = text[:HEAD]
     if len(text) > MOST_OF_LINES:

@@ -76,15 +76,16 @@ def looks_printed(head: str) -> bool:
     return any(map(_kind_of_rule, lines[1:])) or any(map(_may_name_columns, lines))
 
 
-def open_printed_table(text: str) -> tuple[Any, str] | None:
-    """Return the rows of a printed table as objects by its header."""
+def open_printed_table(text: str) -> tuple[Any, str] | tuple[Any, str, list[int]] | None:
+    """Return the rows of a printed table as objects by its header, and the lines around it."""
     lines = text.replace("\r\n", "\n").split("\n")
     for table in _tables(lines):
         if len(table.rows) >= FEWEST_ROWS and _is_most(lines, table.begin, table.end):
             after = sum(map(bool, map(str.strip, lines[table.end :])))
             around = "" if table.begin == 0 and not after else f" (lines {table.begin} to {table.end - 1})"
             several = _several(lines) if after > FEWEST_ROWS else None
-            return several or (_objects(table), f"{table.form}{around}")
+            other = [*range(table.begin), *range(table.end, len(lines))]
+            return several or (_objects(table), f"{table.form}{around}", other)
     return _several(lines)
 
 

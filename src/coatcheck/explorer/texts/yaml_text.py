@@ -27,6 +27,10 @@ _NESTED = re.compile(r"^( *)- [^\n:!&*|>\[{\"'-][^\n]*(?<![:|>-])\n\1 +- ", re.M
 """A list below a sentence: in YAML it would be the rest of the sentence."""
 _DUMP = re.compile(r"[0-9a-fA-F]{4,16}: (?:[0-9a-fA-F]{2,4} ){2}")
 """A line of a hex dump."""
+_FRONT_MATTER = re.compile(
+    r"---[ \t]*\r?\n(?=\w[\w-]*:)(?:(?!---)[^\n]{0,400}\n){1,60}---[ \t]*\r?\n(?=\s*(?:#[^\n]*\n\s*)*(?:[-*+] |##+ ))"
+)
+"""Metadata of a Markdown page, and a list or a heading below them; of several documents each has keys."""
 _PASSED_OVER = re.compile(r"[ ]*(?:#.*|%.*|---.*|\.\.\.)?\s*$")
 
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -88,9 +92,9 @@ def open_yaml_text(text: str) -> Any:
 def looks_like_yaml(text: str) -> bool:
     """Whether a text has the structure of YAML: each unindented line is ``key:`` or ``- ``, and two or more are.
 
-    Markdown has it too: lists under headings, which would be comments, and lists in lists.
+    Markdown has it too: lists under headings, which would be comments, lists in lists, and front matter.
     """
-    if _DUMP.match(text):
+    if _DUMP.match(text) or _FRONT_MATTER.match(text):
         return False
     structural, items = 0, 0
     for line in _first_lines(text):
