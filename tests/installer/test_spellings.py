@@ -237,3 +237,16 @@ def test_a_project_whose_servers_are_a_list_does_not_stop_the_others(tmp_path):
     path.write_text('{"projects": {"p": {"mcpServers": []}, "q": {"mcpServers": {"a": {"command": "x"}}}}}')
     plan = plan_install(ConfigFile(CLIENTS["claude-code"], path), LAUNCHER)
     assert [outcome.action for outcome in plan.outcomes] == ["left alone", "wrapped"]
+
+
+@pytest.mark.parametrize(
+    "entry", [{"command": "coatcheck wrap -- x"}, {"command": "uvx coatcheck", "args": ["wrap", "x"]}]
+)
+def test_a_command_in_one_text_that_wraps_a_server_stays_as_it_is(tmp_path, entry):
+    path = tmp_path / "mcp.json"
+    path.write_text(json.dumps({"mcpServers": {"a": entry}}))
+    file = ConfigFile(CLIENTS["cursor"], path)
+    for plan in (plan_install(file, LAUNCHER), plan_uninstall(file)):
+        assert [outcome.action for outcome in plan.outcomes] == ["unchanged"]
+        assert "wrapped already" in plan.outcomes[0].reason
+    assert [state.wrapped for state in states_of(file)] == [True]

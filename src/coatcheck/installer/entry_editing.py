@@ -22,6 +22,9 @@ from coatcheck.installer.url_entries import sign_in_note, unwrap_url, wrap_url
 Action = Literal["wrapped", "unwrapped", "added", "moved into the gateway", "moved back", "unchanged", "left alone"]
 
 
+_IN_ONE_TEXT = "it is wrapped already, in a command that is one text"
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What happens to a server."""
@@ -79,6 +82,8 @@ def wrap_servers(
             if tools:
                 return tools, Outcome(entry.label, "wrapped", "it was wrapped already; tools were added to its lists")
             return (), Outcome(entry.label, "unchanged", _already(entry, wrapping), warning(missing))
+        if entry.is_wrapped:
+            return (), Outcome(entry.label, "unchanged", _IN_ONE_TEXT)
         note = ""
         if entry.has_command:
             edits = wrap_command(tree, entry, wrapping)
@@ -111,7 +116,7 @@ def unwrap_servers(tree: Tree, client: Client, original: Tree | None, chosen: Ca
         if not chosen(entry):
             return None
         if entry.fault or entry.wrap_position is None:
-            return (), Outcome(entry.label, "unchanged", "it is not wrapped")
+            return (), Outcome(entry.label, "unchanged", _IN_ONE_TEXT if entry.is_wrapped else "it is not wrapped")
         old = before.get(entry.path)
         if old is not None and old.wrap_position is not None:
             return (), Outcome(entry.label, "unchanged", "it was wrapped before install")

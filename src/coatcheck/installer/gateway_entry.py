@@ -113,7 +113,7 @@ def _movable(tree: Tree, entry: Entry, place: tuple[str, ...]) -> Any:
         raise ServerSkipped("it belongs to a project")
     if entry.fault:
         raise ServerSkipped(entry.fault)
-    if entry.wrap_position is not None:
+    if entry.is_wrapped:
         raise ServerSkipped("it is wrapped already: uninstall it first")
     value = entry.node.value()
     if is_disabled(value):

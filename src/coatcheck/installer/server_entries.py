@@ -11,7 +11,7 @@ from coatcheck.errors import excerpt
 from coatcheck.installer.client_registry import Client, parse_config
 from coatcheck.installer.config_files import ConfigFile, decode, naming, read_bytes
 from coatcheck.installer.json_spans import ANY
-from coatcheck.installer.server_reader import URL_KEYS, is_disabled
+from coatcheck.installer.server_reader import URL_KEYS, is_disabled, split_command
 from coatcheck.installer.text_spans import Member, Node, Tree
 
 SHARED_STORE = ("--object-store-backend", "sqlite")
@@ -69,11 +69,13 @@ class Entry:
     @property
     def wrap_position(self) -> int | None:
         """Index of ``wrap`` among the words, if they start coatcheck."""
-        words = self.words[:_LAUNCHER_WORDS]
-        if "wrap" not in words[1:]:
-            return None
-        position = words.index("wrap", 1)
-        return position if any(_names_coatcheck(word) for word in words[:position]) else None
+        return _wrap_position(self.words)
+
+    @property
+    def is_wrapped(self) -> bool:
+        """Whether it starts coatcheck; also if its command is one text, which only its author can change."""
+        words = self.words
+        return bool(words) and _wrap_position([*split_command(words[0]), *words[1:]]) is not None
 
     @property
     def wrapping(self) -> list[str]:
@@ -110,6 +112,13 @@ class Entry:
 
 def _as_json(value: Any) -> str:
     return json.dumps(value, default=str)  # TOML has dates
+
+
+def _wrap_position(words: list[str]) -> int | None:
+    if "wrap" not in words[1:_LAUNCHER_WORDS]:
+        return None
+    position = words.index("wrap", 1)
+    return position if any(map(_names_coatcheck, words[:position])) else None
 
 
 def _names_coatcheck(word: str) -> bool:
@@ -203,6 +212,5 @@ def _state(entry: Entry) -> ServerState:
         kind = "command"
     elif any(entry.node.find(key) is not None for key in URL_KEYS):
         kind = "url"
-    wrapped = entry.wrap_position is not None
     value = entry.node.value()
-    return ServerState(entry.label, kind, wrapped, entry.shares_store, is_disabled(value), value)
+    return ServerState(entry.label, kind, entry.is_wrapped, entry.shares_store, is_disabled(value), value)
