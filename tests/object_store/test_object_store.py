@@ -10,7 +10,8 @@ from coatcheck.backends import BackendStatistics, InMemoryBackend, ObjectStoreBa
 from coatcheck.codec import ToolResult
 from coatcheck.errors import ListingUnsupported, ObjectNotFound, ObjectTooLarge, ObjectUnreadable
 from coatcheck.explorer import Explorer
-from coatcheck.object_store import ObjectStore
+from coatcheck.object_store import Caller, CallerKind, ObjectStore
+from coatcheck.store.tenancy import Tenancy
 from tests.minimal_backend import FourMethods
 from tests.strategies import json_values
 from tests.waiting import wait_until
@@ -99,6 +100,23 @@ def test_zero_or_less_means_that_objects_do_not_expire(backend, ttl):
 
     ObjectStore(Watching(), ttl=ttl).put(1)
     assert seen == [None]
+
+
+def test_a_caller_of_an_unknown_kind_or_without_an_identity_is_refused() -> None:
+    tenancy: Any = Tenancy("secret")
+    kind: Any = "anonymous"
+    with tenancy.enter(Caller(kind)):
+        assert not tenancy.may_list()
+    for made, error in (
+        (lambda: Caller("anonymus"), ValueError),
+        (lambda: Caller(CallerKind.PRINCIPAL, None), TypeError),
+    ):
+        with pytest.raises(error):
+            made()
+    with pytest.raises(TypeError, match=r"takes a Caller\(CallerKind.PRINCIPAL, …\), not str"), tenancy.enter("alice"):
+        pass
+    with pytest.raises(TypeError, match="namespace must be a function that returns a text, not str"):
+        ObjectStore(InMemoryBackend(), namespace=kind)
 
 
 def test_namespaces_are_isolated(backend):

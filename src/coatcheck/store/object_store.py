@@ -60,6 +60,8 @@ class ObjectStore:
         codec: Codec | None = None,
         observation: Observation | None = None,
     ) -> None:
+        if namespace is not None and not callable(namespace):
+            raise TypeError(f"namespace must be a function that returns a text, not {type(namespace).__name__}.")
         self.observation = Observation() if observation is None else observation
         self._watch = self.observation.watch
         self._backends = BackendSource(backend)

@@ -41,10 +41,20 @@ class Caller:
     Attributes:
         kind: How the caller is identified.
         principal: The verified identity, any text; never shown, logged or stored.
+
+    Raises:
+        ValueError: The kind is neither a `CallerKind` nor the value of one.
+        TypeError: The identity is not a text.
     """
 
     kind: CallerKind = CallerKind.LOCAL
     principal: str = ""
+
+    def __post_init__(self) -> None:
+        """Check both: a caller of an unknown kind would get the rights of another kind."""
+        object.__setattr__(self, "kind", CallerKind(self.kind))
+        if not isinstance(self.principal, str):
+            raise TypeError(f"Caller: principal must be a text, not {type(self.principal).__name__}.")
 
 
 _LOCAL = Caller()
@@ -69,6 +79,8 @@ class Tenancy:
     @contextmanager
     def enter(self, scope: Caller) -> Iterator[None]:
         """Set the current caller within a block."""
+        if not isinstance(scope, Caller):
+            raise TypeError(f"enter() takes a Caller(CallerKind.PRINCIPAL, …), not {type(scope).__name__}.")
         token = self._current.set(scope)
         remote = CALLER_IS_REMOTE.set(scope.kind is not CallerKind.LOCAL)
         try:
