@@ -35,6 +35,33 @@ CASES: dict[str, tuple[Any, str]] = {
         'filter="{count: length, different: (unique | length)}"',
     ),
     "repeated texts": (["red", "green", "blue"] * 900, 'filter="unique | .[:20]"'),
+    "columns in another object": (
+        {"meta": {"rowType": [{"name": "ID"}, {"name": "STATUS"}]}, "data": [[n, "ab"[n % 2]] for n in range(900)]},
+        "[.meta.rowType[].name] as $c | .data | map([$c, .] | transpose | map({(.[0]): .[1]}) | add) | map(select(",
+    ),
+    "columns beside the object of the rows": (
+        {"manifest": {"schema": {"columns": ["id", "n"]}}, "result": {"data_array": [[str(n), n] for n in range(900)]}},
+        ".manifest.schema.columns as $c | .result.data_array | map(",
+    ),
+    "members that name their type": (
+        {
+            "results": [
+                {
+                    "object": "page",
+                    "id": hashed(n),
+                    "created_time": f"2024-01-01T10:{n % 60:02}Z",
+                    "properties": {
+                        "Due": {"id": "d", "type": "date", "date": {"start": f"2024-01-{n + 1:02}"} if n % 3 else None},
+                        "Points": {"id": "p", "type": "number", "number": n},
+                        "Tags": {"id": "t", "type": "multi_select", "multi_select": []},
+                        "Name": {"id": "n", "type": "title", "title": [{"type": "text", "plain_text": f"Task {n}"}]},
+                    },
+                }
+                for n in range(30)
+            ]
+        },
+        "Points: .properties.Points.number, Name: .properties.Name.title[0].plain_text[:60], Due: .properties.Due.date",
+    ),
     "map of hashes": (
         {hashed(n): {"a": hashed(n + 900), "b": hashed(n + 1800)} for n in range(300)},
         "to_entries | .[:1",

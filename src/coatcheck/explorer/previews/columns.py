@@ -1,26 +1,28 @@
 """Tables whose columns are named once, with rows as arrays, as databases and data frames return them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
 from coatcheck.errors import quoted_name
 from coatcheck.explorer.previews.main_part import at
 from coatcheck.explorer.previews.shape_text import field_name
-from coatcheck.references import Path
+from coatcheck.references import Key, Path
 
-NAMES = ("columns", "fields", "headers", "header", "column_names", "cols", "meta", "schema")
+NAMES = ("columns", "fields", "headers", "header", "column_names", "cols", "meta", "schema", "rowType")
 JUDGED = 20
 MOST = 200
 MOST_PARALLEL = 5
 FEWEST_ROWS = 4
 """Rows from which on the first one may be a header."""
+LEVELS = 2
+"""Levels of objects next to the rows, or to what they are in, in which their columns may be."""
 
 
 class Columns(NamedTuple):
     """The columns of a table."""
 
-    key: str  # their key, next to the rows
+    place: Path  # their path from the value
     names: list[str]  # their names, in order
     kinds: list[str]  # their types, if given
     are_objects: bool  # whether each is an object with a `name`
@@ -37,23 +39,35 @@ class Columns(NamedTuple):
 
 
 def columns_beside(value: Any, place: Path) -> Columns | None:
-    """Return the columns next to the rows at ``place``, if the rows match them."""
-    if not place:
+    """Return the columns of the rows at ``place``, if the rows match them: next to them, or in an object there.
+
+    The rows may be in an object too, as in ``{manifest: {schema: {columns}}, result: {data_array}}``.
+    """
+    rows = at(value, place)
+    if not isinstance(rows, (list, tuple)) or not rows or not isinstance(rows[0], (list, tuple)):
         return None
-    rows, parent = at(value, place), at(value, Path(place.steps[:-1]))
-    if not isinstance(rows, (list, tuple)) or not rows or not isinstance(parent, dict):
-        return None
-    for key in NAMES:
-        columns = parent.get(key)
-        if not isinstance(columns, (list, tuple)) or not 0 < len(columns) <= MOST or columns is rows:
+    ends = range(len(place.steps) - 1, max(len(place.steps) - 1 - LEVELS, -1), -1)
+    around = (Path(place.steps[:end]) for end in ends)
+    for here, columns in (found for parent in around for found in _lists_of_names(parent, at(value, parent), LEVELS)):
+        if not 0 < len(columns) <= MOST or columns is rows:
             continue
         are_objects = all(isinstance(column, dict) and isinstance(column.get("name"), str) for column in columns)
         names = [column["name"] for column in columns] if are_objects else list(columns)
         judged = [*islice(rows, JUDGED), rows[-1]]
         are_rows = all(isinstance(row, (list, tuple)) and len(row) == len(names) for row in judged)
         if are_rows and all(isinstance(name, str) for name in names):
-            return Columns(key, names, [_kind(column) for column in columns], are_objects, rows)
+            return Columns(here, names, [_kind(column) for column in columns], are_objects, rows)
     return None
+
+
+def _lists_of_names(path: Path, parent: Any, levels: int) -> Iterator[tuple[Path, Sequence[Any]]]:
+    """Yield the lists under the usual names in an object, then those in the objects inside."""
+    if isinstance(parent, dict):
+        for key in NAMES:
+            if isinstance(parent.get(key), (list, tuple)):
+                yield path.child(Key(key)), parent[key]
+        for key, member in islice(parent.items(), JUDGED if levels else 0):
+            yield from _lists_of_names(path.child(Key(key)), member, levels - 1)
 
 
 def parallel_parts(value: Any, place: Path) -> list[str]:

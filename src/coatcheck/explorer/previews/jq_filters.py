@@ -123,8 +123,7 @@ def for_parallel(place: Path, names: Sequence[str], *, are_maps: bool) -> str:
 
 def for_columns(place: Path, columns: Columns) -> str:
     """Return a filter that makes objects of the rows of a table whose columns are named once."""
-    parent = Path(place.steps[:-1])
-    names = jq_path(parent.child(columns.key))
+    names = jq_path(columns.place)
     named = f"[{names}[].name]" if columns.are_objects else names
     body = "map([$c, .] | transpose | map({(.[0]): .[1]}) | add)"
     chosen = _selection(columns.names, columns.records()).removesuffix(" | ")
@@ -171,7 +170,7 @@ def _for_items(items: Shape, sampled: Sequence[Any]) -> tuple[str, int]:
         if not picked:
             return _for_cells(items.objects) or "map(objects | keys)", FEW
         guard = "objects | " if items.scalars or items.arrays else ""
-        chosen = _with_trouble(items.objects) or _selection([pick.steps[0] for pick in picked], records)
+        chosen = _with_trouble(items.objects) or _selection([str(pick.steps[0]) for pick in picked], records)
         if chosen and len(picked) == 1 and (of_kind := _of_kind(chosen, records)):
             picked = of_kind
         most = fitting_picks(picked, records, FEW, total=len(records) if len(sampled) < SAMPLED else 0)

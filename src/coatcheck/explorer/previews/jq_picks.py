@@ -39,32 +39,50 @@ _TYPE = re.compile(r"[A-Z]{1,4}|\$\w{1,40}|v|\w{0,40}[vV]alue")
 """Keys that name a value's type or are generic: ``{age: {N: "3"}}``."""
 
 
+MOST_TYPED = 40
+"""Members that are looked at."""
+_TYPES_OF_TEXT = frozenset({"title", "rich_text", "text"})
+_ABOUT = frozenset({"id", "type", "object", "color"})
+"""Fields that describe a value instead of being one."""
+
+
 class Pick(NamedTuple):
     """A field that is picked."""
 
-    steps: tuple[str, ...]  # its path of one or two keys
+    steps: tuple[str | int, ...]  # its path, of one or two keys as a rule
     is_long: bool = False  # whether it is a long text, of which the start is enough
-    is_only: bool = False  # whether its key names its type and its object has no other: `{age: .age.N}`
+    named: str = ""  # the key that names it, if the last one names its type: `{age: .age.N}`
 
     @property
     def name(self) -> str:
         """Its name in the result."""
-        return self.steps[-2 if self.is_only else -1]
+        return self.named or str(self.steps[-1])
 
     def value_in(self, record: Any) -> Any:
         """Return its value in a record, of a long text the start."""
         value = record
         for step in self.steps:
-            value = value.get(step) if isinstance(value, dict) else None
+            if isinstance(step, int):
+                value = value[step] if isinstance(value, list) and len(value) > step else None
+            else:
+                value = value.get(step) if isinstance(value, dict) else None
         return value[:START] if self.is_long and isinstance(value, str) else value
 
     def __str__(self) -> str:
-        path = "".join(field(step, first=not place) for place, step in enumerate(self.steps))
+        path = "".join(
+            f"[{step}]" if isinstance(step, int) else field(step, first=not place)
+            for place, step in enumerate(self.steps)
+        )
         return f"{path}[:{START}]" if self.is_long else path
 
 
 def picks(objects: Objects, records: Sequence[dict[str, Any]]) -> list[Pick]:
-    """Choose up to three fields: scalars of all records that differ, those of objects inside them, then others."""
+    """Choose up to three fields: scalars of all records that differ, those of objects inside them, then others.
+
+    Members that name their type, as the properties of pages do, are more informative than what is around them.
+    """
+    if typed := typed_members(records):
+        return [*([Pick(("id",))] if "id" in (objects.fields or {}) else []), *typed[:MOST]]
     scalars = {name: shape for name, shape in _fields(objects).items() if _is_scalar(shape)}
     texts = {name: _texts(name, records) if "string" in shape.scalars else () for name, shape in scalars.items()}
     plain = identifying_fields([name for name in scalars if not _is_opaque(texts[name])] or scalars)
@@ -78,6 +96,31 @@ def picks(objects: Objects, records: Sequence[dict[str, Any]]) -> list[Pick]:
     unique = {pick.name: pick for pick in reversed(found)}
     chosen = [pick for pick in found if unique[pick.name] is pick][:MOST]
     return sorted(chosen, key=lambda pick: plain.index(pick.name) if len(pick.steps) == 1 else len(plain))
+
+
+def typed_members(records: Sequence[dict[str, Any]]) -> list[Pick]:
+    """Pick from objects whose members name their type: of ``{due: {type: "date", date: {start: …}}}`` the start."""
+    found: dict[Pick, str] = {}
+    for record in records[:SAME]:
+        for name, inside in islice(record.items(), MOST_TYPED):
+            for child, member in islice(inside.items(), MOST_TYPED) if isinstance(inside, dict) else ():
+                kind = member.get("type") if isinstance(member, dict) and is_usable(child) else None
+                if isinstance(kind, str) and kind in member and (steps := _steps_to_text(member[kind])) is not None:
+                    found[Pick((name, child, kind, *steps), kind in _TYPES_OF_TEXT, child)] = kind
+    by_name = {pick.name: pick for pick in found}
+    kinds = identifying_fields(found.values())
+    return sorted(by_name.values(), key=lambda pick: kinds.index(found[pick])) if len(by_name) > 1 else []
+
+
+def _steps_to_text(value: Any) -> tuple[str | int, ...] | None:
+    """Return the path of the scalar that says most in a value of a type; ``None`` for an empty one."""
+    if isinstance(value, list):
+        inner = _steps_to_text(value[0]) if value and isinstance(value[0], dict) else None
+        return None if inner is None else (0, *inner)
+    if not isinstance(value, dict):
+        return None if value is None else ()
+    names = [name for name, inner in value.items() if is_usable(name) and isinstance(inner, (str, int, float))]
+    return next(((name,) for name in names if name not in _ABOUT), None)
 
 
 def fitting(rows: Iterable[Iterable[tuple[str, Any]]], most: int, total: int = 0) -> int:
@@ -96,7 +139,7 @@ def fitting(rows: Iterable[Iterable[tuple[str, Any]]], most: int, total: int = 0
 
 def fitting_picks(picked: Sequence[Pick], records: Iterable[dict[str, Any]], most: int, total: int = 0) -> int:
     """Return how many records a filter may return with these fields."""
-    names = [pick.steps[0] for pick in picked if len(pick.steps) == 1 and not pick.is_long]
+    names = [pick.name for pick in picked if len(pick.steps) == 1 and not pick.is_long]
     if len(names) == len(picked):  # almost always, and four times as fast
         return fitting((zip(names, map(record.get, names), strict=True) for record in records), most, total)
     return fitting((picked_values(picked, record) for record in records), most, total)
@@ -202,7 +245,7 @@ def _inside(objects: Objects, records: Sequence[dict[Any, Any]]) -> Iterator[Pic
         seen.update(() if is_only else own)
         by_parent.append(
             [
-                Pick((name, child), _is_long(scalars[child], _texts(child, inner)), is_only)
+                Pick((name, child), _is_long(scalars[child], _texts(child, inner)), name if is_only else "")
                 for child in identifying_fields(own)
             ]
         )

@@ -15,7 +15,7 @@ from coatcheck.explorer.previews.jq_filters import (
     for_record,
     jq_path,
 )
-from coatcheck.explorer.previews.jq_picks import LONG_TEXT, identifying_fields
+from coatcheck.explorer.previews.jq_picks import LONG_TEXT, identifying_fields, projection, typed_members
 from coatcheck.explorer.previews.main_part import KEY, RUN, Main, at, call, find_main, label_of, reference_usage
 from coatcheck.explorer.previews.samples import render_whole, whole_length
 from coatcheck.explorer.previews.shape import MOST_FIELDS, SAMPLED, describe, pick
@@ -27,6 +27,8 @@ from coatcheck.references.walking import LINES
 LIGHT = 1_500
 """Maximum characters of a suggested call's result; fewer in tables of numbers, which have more tokens."""
 MOST_ITEMS = 20
+MOST_TYPED_SHOWN = 6
+"""Maximum members of one record that name their type."""
 MOST_NAMES = 100
 """Maximum names of fields in a suggested call's result."""
 
@@ -99,6 +101,8 @@ def _start_of(path: Path, text: str) -> Path:
 
 
 def _filter(value: Any, main: Main | None) -> str:
+    if (main is None or len(main.container) <= SHOWN) and isinstance(value, dict) and (typed := typed_members([value])):
+        return projection(typed[:MOST_TYPED_SHOWN])
     if main is None:
         return for_record(value)
     if isinstance(main.container, dict):
