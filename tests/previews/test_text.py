@@ -177,9 +177,10 @@ TABLE = "| id | name |\n|---|---|\n" + "".join(f"| {n} | n{n} |\n" for n in rang
         ("Found:\n```json\n" + json.dumps([{"a": n} for n in range(300)]) + "\n```\nBye.\n", "0| Found:\n4| Bye."),
         ('{"a": 1}\n' * 30 + "Traceback\n" + '{"a": 1}\n' * 30, "30| Traceback"),
         ("Prices of May\n\n" + "n,price\n" + "1,2\n" * 300, "0| Prices of May"),
+        (f"# May\n\n{TABLE}\n# June\n\nAt most 9.\n\n{TABLE}\nBye.\n", "307| At most 9.\n612| Bye."),
         (TABLE, ""),
     ],
-    ids=["page", "long", "prose", "JSON Lines", "CSV", "table alone"],
+    ids=["page", "long", "prose", "JSON Lines", "CSV", "two tables", "table alone"],
 )
 def test_a_preview_of_data_in_a_text_shows_the_lines_outside_it(text: str, outside: str):
     opened = open_text(text, in_sandbox=False)

@@ -39,6 +39,7 @@ RUSSIAN = (
     "Пользователь сообщает про ошибку при входе в систему: появляется сообщение «Неизвестная ошибка сервера». "
     "Если соединение не устанавливается, проверьте настройки и параметры конфигурации.\n" * 60
 )
+SQL = "".join(f"INSERT INTO users VALUES ({n}, 'name {n}');\n" for n in range(300))
 PROSE = "The quick brown fox jumps over the lazy dog, while nobody looks at it.\n" * 200
 
 
@@ -48,8 +49,8 @@ def count_tokens(text: str) -> int:
 
 @pytest.mark.parametrize(
     "value",
-    [LOG, ROWS, SOURCE, FILES, PROSE, json.dumps(ROWS), LISTING, FOUND, HASHES.split(), RUSSIAN],
-    ids=["log", "rows", "code", "files", "prose", "JSON", "ls", "find", "list of hashes", "Russian"],
+    [LOG, ROWS, SOURCE, FILES, PROSE, json.dumps(ROWS), LISTING, FOUND, SQL, HASHES.split(), RUSSIAN],
+    ids=["log", "rows", "code", "files", "prose", "JSON", "ls", "find", "SQL", "list of hashes", "Russian"],
 )
 def test_an_estimate_is_within_fifteen_percent_of_the_tokenizer(value):
     text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))

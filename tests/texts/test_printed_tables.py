@@ -173,6 +173,19 @@ def opened(text: str) -> tuple[str, Any]:
             "/mnt/backup archive",
         ),
         (
+            DISKS.replace("     Size", "1K-blocks"),
+            "aligned columns",
+            {
+                "Filesystem": "tmpfs",
+                "1K-blocks": "24G",
+                "Used": "0",
+                "Avail": "24G",
+                "Use%": "0%",
+                "Mounted on": "/dev/shm",
+            },
+            "/mnt/backup archive",
+        ),
+        (
             SOCKETS,
             "aligned columns",
             {

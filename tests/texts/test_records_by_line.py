@@ -197,7 +197,7 @@ def test_a_dump_and_annotated_lines_are_no_commits(text: str) -> None:
 
 def test_a_truncated_line_is_omitted_and_reported() -> None:
     form, rows = opened(REQUESTS + "10.0.0.4 - - [03/Ju")
-    assert (form, len(rows)) == ("lines of an access log, the last line is cut off and left out", 3)
+    assert (form, len(rows)) == ("lines of an access log, the last line does not fit and is left out", 3)
 
 
 @pytest.mark.parametrize(

@@ -135,9 +135,10 @@ JSON_LINES = [json.dumps(document) for document in DOCUMENTS]
             [*JSON_LINES[:30], "Traceback:", "  in f", "", "ValueError", *JSON_LINES[30:], ""],
             "3 lines from line 30 on are",
         ),
+        ([*JSON_LINES, "40 rows"], "line 40 is"),
         (["```json", *JSON_LINES, "```"], "2 lines from line 0 on are"),
     ],
-    ids=["broken", "introduced", "of a program", "fenced"],
+    ids=["broken", "introduced", "of a program", "ended", "fenced"],
 )
 def test_a_few_other_lines_among_many_json_lines_are_omitted_and_reported(lines: list[str], which: str):
     text = "\n".join(lines)
@@ -233,7 +234,7 @@ def test_columns_with_the_same_name_are_all_kept():
 def test_a_truncated_row_is_omitted_and_reported():
     text = "a,b\n1,2\n3,4\n5"
     assert opened(text) == [{"a": 1, "b": 2}, {"a": 3, "b": 4}]
-    assert form(text) == "CSV, the last line is cut off and left out"
+    assert form(text) == "CSV, the last line does not fit and is left out"
 
 
 def test_log_lines_with_a_comma_in_their_time_are_not_a_table():

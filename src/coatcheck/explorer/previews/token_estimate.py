@@ -29,8 +29,8 @@ _LOWER = r"[a-z\u00e0-\u00ea\u00ed\u00f1\u00f3]"
 _TOKEN = (
     # Branches that start with a set of characters are skipped quickly, and sets of ASCII compile quickly.
     # Words behind a space are mostly one token, those in paths are shorter.
-    rf"(?: (?:{_LOWER}{{1,9}}+|[A-Z](?:{_LOWER}{{1,9}}+|[A-Z]{{0,2}}+))"
-    r"|[a-z]{1,7}+|\d\d{0,2}+|[A-Z](?:[a-z]{1,7}+|[A-Z]?+)|[-/](?:[a-z]{1,4}+|[A-Z][a-z]{0,3}+)|_[A-Z]{1,5}+"
+    rf"(?: (?:{_LOWER}{{1,9}}+|[A-Z](?:{_LOWER}{{1,9}}+|[A-Z]{{0,6}}+))"
+    r"|[a-z]{1,7}+|\d\d{0,2}+|[A-Z](?:[a-z]{1,7}+|[A-Z]{0,2}+)|[-/](?:[a-z]{1,4}+|[A-Z][a-z]{0,3}+)|_[A-Z]{1,5}+"
     r"|[^\r\nA-Za-z0-9](?:[a-z]{1,7}+|[A-Z](?:[a-z]{1,7}+|[A-Z]?+))"
     rf"|[-=#*]{{4,}}+|{_SIGN}{{1,3}}+\n*+| {_SIGN}{{1,3}}+\n*+"
     r"| ?+(?:[\u0410-\u042f]?+[\u0430-\u0449\u044b-\u0451]{1,5}+|[\u0410-\u042f]{1,2}+|[\u0600-\u06ff]{1,6}+"

@@ -120,7 +120,7 @@ def _rows(text: str, delimiter: str) -> tuple[list[Row], str] | None:
     note = ""
     if len(rows) > FEWEST_ROWS and len(rows[-1]) != len(rows[0]):
         rows.pop()
-        note = ", the last line is cut off and left out"
+        note = ", the last line does not fit and is left out"
     widths = set(map(len, rows))
     if len(rows) < FEWEST_ROWS or len(widths) > 1 or not 1 < widths.pop() <= MOST_COLUMNS:
         return None

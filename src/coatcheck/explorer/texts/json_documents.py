@@ -96,7 +96,7 @@ def _lines(text: str) -> tuple[Any, str, list[int]] | None:
     """Parse lines of documents; a cut last line and a few others (words of a program between them) are left out."""
     values: list[Any] = []
     other: list[int] = []
-    number = -1
+    number, line = -1, ""
     for number, line in enumerate(text.rstrip().split("\n")):
         if not line.strip():
             continue
@@ -111,9 +111,10 @@ def _lines(text: str) -> tuple[Any, str, list[int]] | None:
         return None
     if not other:
         return values, "JSON Lines", other
-    if other == [number]:
+    is_last = other == [number]
+    if is_last and line[:1] in {"{", "["}:
         return values, "JSON Lines (the last line is cut off and left out)", other
-    if len(values) < ROWS_FOR_EACH_OTHER * len(other):
+    if not is_last and len(values) < ROWS_FOR_EACH_OTHER * len(other):
         return None
     which = f"line {other[0]} is" if len(other) == 1 else f"{len(other):,} lines from line {other[0]} on are"
     return values, f"JSON Lines ({which} not JSON and left out)", other

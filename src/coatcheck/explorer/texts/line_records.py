@@ -88,7 +88,7 @@ def open_records(text: str) -> tuple[Any, str, list[int]] | None:
         if record is None:
             if place < len(lines) - 1:
                 return None
-            name += ", the last line is cut off and left out"
+            name += ", the last line does not fit and is left out"
             cut.append(place)
             break
         records.append(record)

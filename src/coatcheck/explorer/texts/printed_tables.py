@@ -42,7 +42,8 @@ _CELL = re.compile(r"(?<!\\)\|")
 _CAPITALS = re.compile(r"[A-Z%#][A-Z0-9 %#()/_.:+-]*[A-Z0-9)%#]|[A-Z%#]", re.ASCII)
 _NAME = re.compile(r"[A-Za-z%#][\w%#/().:+-]{0,60}")
 _GAP = re.compile(r" {2,}|\t+")
-_NUMBER_WORD = re.compile(r"(?<!\S)[-+]?\d")
+_NUMBER_WORD = re.compile(r"(?<!\S)[-+]?\d(?!\S*[A-Za-z]{4})")
+"""``1K-blocks`` is a name."""
 _MARKS = bytes(b"01"[not chr(each).isspace()] for each in range(256))
 _MARKED = re.compile(r"1+")
 _GLUED = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -76,7 +77,7 @@ def looks_printed(head: str) -> bool:
     return any(map(_kind_of_rule, lines[1:])) or any(map(_may_name_columns, lines))
 
 
-def open_printed_table(text: str) -> tuple[Any, str] | tuple[Any, str, list[int]] | None:
+def open_printed_table(text: str) -> tuple[Any, str, list[int]] | None:
     """Return the rows of a printed table as objects by its header, and the lines around it."""
     lines = text.replace("\r\n", "\n").split("\n")
     for table in _tables(lines):
@@ -110,14 +111,16 @@ def _objects(table: Table) -> list[dict[str, Any]]:
     return [dict(zip(named, row, strict=True)) for row in typed(table.rows)]
 
 
-def _several(lines: Sequence[str]) -> tuple[Any, str] | None:
+def _several(lines: Sequence[str]) -> tuple[Any, str, list[int]] | None:
     """Read the tables of a report, each under the first line above it: ``netstat -an``, ``iptables -L``, a scan."""
     tables: list[tuple[str, Table]] = []
     leads: list[Sequence[str]] = []
+    other: list[int] = []
     title, read, taken = "", 0, 0
     for begin, end in _parts(lines):
         part = lines[begin:end]
         found = next((table for table in _tables(part) if len(table.rows) >= _fewest(part, table)), None)
+        other += [n for n in range(begin, end) if found is None or not found.begin <= n - begin < found.end]
         heading = part[0].strip() if found is None or found.begin else ""
         read += sum(map(len, part))
         if found is not None:
@@ -133,15 +136,16 @@ def _several(lines: Sequence[str]) -> tuple[Any, str] | None:
         return None
     if 0 < len(leads[1]) < len(leads[0]):  # the report has a title too
         tables[0] = (_title(leads[0][-len(leads[1])]), tables[0][1])
+    other = [n for n in other if _title(lines[n]) not in dict(tables)]  # titles are in the value
     columns, form = {tuple(table.names) for _, table in tables}, f"{len(tables):,} printed tables"
     if len(columns) > 1:
         names = unique_names([title or f"table_{place}" for place, (title, _) in enumerate(tables, 1)])
-        return {name: _objects(table) for name, (_, table) in zip(names, tables, strict=True)}, form
+        return {name: _objects(table) for name, (_, table) in zip(names, tables, strict=True)}, form, other
     rows = [row for _, table in tables for row in table.rows]
     titles = [title for title, table in tables for _ in table.rows]
     together = _objects(Table("", list(columns.pop()), rows, 0, 0))
     key = unique_names([*together[0], "table"])[-1]
-    return [{key: title, **row} for title, row in zip(titles, together, strict=True)], f"{form}, in one list"
+    return [{key: title, **row} for title, row in zip(titles, together, strict=True)], f"{form}, in one list", other
 
 
 def _title(line: str) -> str:
