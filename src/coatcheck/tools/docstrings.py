@@ -18,7 +18,7 @@ def without_parameters(doc: str, names: Collection[str]) -> str:
     A section that loses its last entry goes with it. A docstring that mentions none of them stays as written.
     """
     lines = inspect.cleandoc(doc).splitlines()
-    kept = _drop_fields(_drop_numpy(_drop_google(lines, names), names), names)
+    kept = _drop_fields(_drop_from_sections(lines, names), names)
     if kept == lines:
         return doc
     return "\n".join(_squeezed(kept))
@@ -39,7 +39,8 @@ def _block_end(lines: list[str], start: int, indent: int) -> int:
     return end
 
 
-def _drop_google(lines: list[str], names: Collection[str]) -> list[str]:
+def _drop_from_sections(lines: list[str], names: Collection[str]) -> list[str]:
+    """Remove entries from sections of Google's and NumPy's style."""
     kept: list[str] = []
     index = 0
     while index < len(lines):
@@ -49,9 +50,17 @@ def _drop_google(lines: list[str], names: Collection[str]) -> list[str]:
             end = _block_end(lines, index, _indent(line))
             entries = _drop_google_entries(lines[index:end], names)
             kept += [line, *entries] if any(map(str.strip, entries)) or end == index else []
-            index = end
+        elif _NUMPY_HEADER.match(line.strip()) and _is_underline(lines, index):
+            following = (
+                at for at in range(index + 1, len(lines)) if lines[at].strip() and _is_underline(lines, at + 1)
+            )
+            end = next(following, len(lines))
+            entries = _drop_numpy_entries(lines[index + 1 : end], _indent(line), names)
+            kept += [line, lines[index], *entries] if any(map(str.strip, entries)) else []
         else:
             kept.append(line)
+            continue
+        index = end
     return kept
 
 
@@ -64,25 +73,6 @@ def _drop_google_entries(lines: list[str], names: Collection[str]) -> list[str]:
             entry = _GOOGLE_ENTRY.match(line.strip())
             dropping = entry is not None and entry["name"] in names
         if not dropping:
-            kept.append(line)
-    return kept
-
-
-def _drop_numpy(lines: list[str], names: Collection[str]) -> list[str]:
-    kept: list[str] = []
-    index = 0
-    while index < len(lines):
-        line = lines[index]
-        index += 1
-        if _NUMPY_HEADER.match(line.strip()) and _is_underline(lines, index):
-            following = (
-                at for at in range(index + 1, len(lines)) if lines[at].strip() and _is_underline(lines, at + 1)
-            )
-            end = next(following, len(lines))
-            entries = _drop_numpy_entries(lines[index + 1 : end], _indent(line), names)
-            kept += [line, lines[index], *entries] if any(map(str.strip, entries)) else []
-            index = end
-        else:
             kept.append(line)
     return kept
 
