@@ -62,6 +62,33 @@ CASES: dict[str, tuple[Any, str]] = {
         },
         "Points: .properties.Points.number, Name: .properties.Name.title[0].plain_text[:60], Due: .properties.Due.date",
     ),
+    "cells of a notebook": (
+        {"cells": [{"cell_type": ("markdown", "code")[n % 2], "source": [f"# {n}\n", "a\n" * 90]} for n in range(60)]},
+        '.cells | map(select(.cell_type == "markdown") | {cell_type, source: .source[0]}) | .[:20]',
+    ),
+    "blocks of a page": (
+        {
+            "results": [
+                {
+                    "id": hashed(n),
+                    "type": kind,
+                    kind: {"rich_text": [{"type": "text", "plain_text": f"T {n}"}], "color": "a"},
+                }
+                for n, kind in enumerate(["paragraph", "heading_1"] * 30)
+            ]
+        },
+        "map({id, paragraph: .paragraph.rich_text[0].plain_text[:60], heading_1: .heading_1.rich_text[0].plain_text",
+    ),
+    "tagged resources": (
+        {"list": [{"arn": f"arn:{n}", "Tags": [{"Key": "env", "Value": "x" * 90}] * 3} for n in range(60)]},
+        ".list | map(.arn) | .[:20]",
+    ),
+    "trace of Java": (
+        'Exception in thread "main" a.B: no\n'
+        + "\tat a.b.C.run(C.java:7)\n" * 300
+        + "Caused by: a.D: no\n\tat a.b\n" * 2,
+        'pattern="^caused by: |^exception"',
+    ),
     "map of hashes": (
         {hashed(n): {"a": hashed(n + 900), "b": hashed(n + 1800)} for n in range(300)},
         "to_entries | .[:1",

@@ -102,9 +102,17 @@ def _has_mostly_lists(items: Shape) -> bool:
             return False
         if arrays is None:
             scalars += found.objects is None
+        elif _are_pairs(arrays.items):
+            pass  # tags
         elif found.seen == items.objects.seen and arrays.items is not None and arrays.items.objects is not None:
             most = max(most, len(arrays.items.objects.fields or ()))
     return most > max(scalars, 1)
+
+
+def _are_pairs(items: Shape | None) -> bool:
+    """Whether items are names with values: ``{Key, Value}``."""
+    fields = items.objects.fields if items is not None and items.objects is not None else None
+    return len(fields or ()) == NAME_AND_VALUE and not any(f.objects or f.arrays for f in (fields or {}).values())
 
 
 def for_header_row(place: Path) -> str:
@@ -171,6 +179,8 @@ def _for_items(items: Shape, sampled: Sequence[Any]) -> tuple[str, int]:
             return _for_cells(items.objects) or "map(objects | keys)", FEW
         guard = "objects | " if items.scalars or items.arrays else ""
         chosen = _with_trouble(items.objects) or _selection([str(pick.steps[0]) for pick in picked], records)
+        if chosen and any(pick.named and quote(pick.named) in chosen for pick in picked):
+            chosen = ""  # the picked fields tell the kinds apart
         if chosen and len(picked) == 1 and (of_kind := _of_kind(chosen, records)):
             picked = of_kind
         most = fitting_picks(picked, records, FEW, total=len(records) if len(sampled) < SAMPLED else 0)

@@ -81,9 +81,10 @@ def picks(objects: Objects, records: Sequence[dict[str, Any]]) -> list[Pick]:
 
     Members that name their type, as the properties of pages do, are more informative than what is around them.
     """
-    if typed := typed_members(records):
-        return [*([Pick(("id",))] if "id" in (objects.fields or {}) else []), *typed[:MOST]]
-    scalars = {name: shape for name, shape in _fields(objects).items() if _is_scalar(shape)}
+    fields = _fields(objects)
+    scalars = {name: shape for name, shape in fields.items() if _is_scalar(shape)}
+    if len(scalars) < len(objects.fields or ()) and (typed := typed_members(records)):
+        return [*([Pick(("id",))] if "id" in scalars else []), *typed[:MOST]]
     texts = {name: _texts(name, records) if "string" in shape.scalars else () for name, shape in scalars.items()}
     plain = identifying_fields([name for name in scalars if not _is_opaque(texts[name])] or scalars)
     differing = (n for n in plain if n[:1] != "_" and not _are_links(texts[n]) and _differs(n, records))
@@ -93,6 +94,8 @@ def picks(objects: Objects, records: Sequence[dict[str, Any]]) -> list[Pick]:
         return found
     found.extend(pick for pick in _inside(objects, records) if pick.name not in plain)
     found.extend(Pick((name,), _is_long(scalars[name], texts[name])) for name in plain if name not in telling)
+    if len(found) <= 1:
+        found.extend(_lists_of_texts(objects, records))
     unique = {pick.name: pick for pick in reversed(found)}
     chosen = [pick for pick in found if unique[pick.name] is pick][:MOST]
     return sorted(chosen, key=lambda pick: plain.index(pick.name) if len(pick.steps) == 1 else len(plain))
@@ -102,6 +105,9 @@ def typed_members(records: Sequence[dict[str, Any]]) -> list[Pick]:
     """Pick from objects whose members name their type: of ``{due: {type: "date", date: {start: …}}}`` the start."""
     found: dict[Pick, str] = {}
     for record in records[:SAME]:
+        kind = record.get("type")  # the record itself may name its type, as a block of a page does
+        if isinstance(kind, str) and kind in record and (steps := _steps_to_text(record[kind])) is not None:
+            found[Pick((kind, *steps), bool(steps), kind)] = kind
         for name, inside in islice(record.items(), MOST_TYPED):
             for child, member in islice(inside.items(), MOST_TYPED) if isinstance(inside, dict) else ():
                 kind = member.get("type") if isinstance(member, dict) and is_usable(child) else None
@@ -112,15 +118,26 @@ def typed_members(records: Sequence[dict[str, Any]]) -> list[Pick]:
     return sorted(by_name.values(), key=lambda pick: kinds.index(found[pick])) if len(by_name) > 1 else []
 
 
-def _steps_to_text(value: Any) -> tuple[str | int, ...] | None:
-    """Return the path of the scalar that says most in a value of a type; ``None`` for an empty one."""
-    if isinstance(value, list):
-        inner = _steps_to_text(value[0]) if value and isinstance(value[0], dict) else None
-        return None if inner is None else (0, *inner)
-    if not isinstance(value, dict):
+def _steps_to_text(value: Any, levels: int = MOST) -> tuple[str | int, ...] | None:
+    """Return the path of the scalar that says most in a value of a type, a text if there is one; ``None`` if empty."""
+    if not isinstance(value, (list, dict)):
         return None if value is None else ()
-    names = [name for name, inner in value.items() if is_usable(name) and isinstance(inner, (str, int, float))]
-    return next(((name,) for name in names if name not in _ABOUT), None)
+    entries: list[tuple[str | int, Any]] = list(enumerate(value[:1])) if isinstance(value, list) else [*value.items()]
+    entries = [(step, inner) for step, inner in entries if step not in _ABOUT and (step == 0 or is_usable(step))]
+    for kinds in (str, (list, dict), (int, float)):
+        for step, inner in entries if levels else ():
+            if isinstance(inner, kinds) and (steps := _steps_to_text(inner, levels - 1)) is not None:
+                return (step, *steps)
+    return None
+
+
+def _lists_of_texts(objects: Objects, records: Sequence[dict[str, Any]]) -> Iterator[Pick]:
+    """Fields with lists of texts, such as the lines in the cells of a notebook: the first of each."""
+    for name, shape in _fields(objects).items():
+        items = shape.arrays.items if shape.arrays is not None else None
+        if items is not None and items.scalars == ["string"] and not (shape.scalars or shape.objects):
+            firsts = [record[name][0] for record in records if record.get(name)]
+            yield Pick((name, 0), sum(map(len, firsts)) > START * len(firsts), name)
 
 
 def fitting(rows: Iterable[Iterable[tuple[str, Any]]], most: int, total: int = 0) -> int:

@@ -90,6 +90,8 @@ def error_pattern(text: str) -> str:
     if lines < LONG:
         return ""
     lower = text[:MOST_CHARACTERS].lower()
+    if 0 < lower.count("\ncaused by: ") <= lines // 4:
+        return "^caused by: |^exception"
     if not any(sign in lower for sign in _SIGNS) or _REPORTED.search(lower) is None:
         if not any(word in lower for word in (" error", " failed", " failures", " failing")):
             return ""
