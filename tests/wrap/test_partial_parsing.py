@@ -167,6 +167,8 @@ def test_a_reference_in_a_line_is_found_in_every_notation():
     assert may_contain_references(b'{"value":"Dear {{@obj_1.name}}"}')
     assert may_contain_references(b'{"value":"[\\"@obj_1\\"]"}')
     assert may_contain_references(b'{"value":"@Obj_1"}')
+    assert may_contain_references(b'{"value":"Dear {{obj_1.name}}"}')
+    assert may_contain_references(b'{"value":"Dear @{obj_1}"}')
     assert not may_contain_references(b'{"value":"somebody@example.org"}')
 
 

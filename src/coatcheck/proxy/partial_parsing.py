@@ -186,6 +186,6 @@ def may_contain_references(line: bytes) -> bool:
     """Whether a line may contain a reference or a text that looks like one; each search of 26 MB takes some 10 ms."""
     if b"@" in line and any(mark in line for mark in _MARKS):
         return True
-    if b"_" in line and b'"obj_' in line:  # without @; one character is found ten times as fast as several
+    if b"_" in line and b"obj_" in line:  # without @; one character is found ten times as fast as several
         return True
     return b"\\" in line and b"\\u0040" in line
