@@ -178,9 +178,10 @@ TABLE = "| id | name |\n|---|---|\n" + "".join(f"| {n} | n{n} |\n" for n in rang
         ('{"a": 1}\n' * 30 + "Traceback\n" + '{"a": 1}\n' * 30, "30| Traceback"),
         ("Prices of May\n\n" + "n,price\n" + "1,2\n" * 300, "0| Prices of May"),
         (f"# May\n\n{TABLE}\n# June\n\nAt most 9.\n\n{TABLE}\nBye.\n", "307| At most 9.\n612| Bye."),
+        ("\ufeff# a\n# b\nn,price\n" + "1,2\n" * 300, "0| # a\n1| # b"),
         (TABLE, ""),
     ],
-    ids=["page", "long", "prose", "JSON Lines", "CSV", "two tables", "table alone"],
+    ids=["page", "long", "prose", "JSON Lines", "CSV", "two tables", "mark", "table alone"],
 )
 def test_a_preview_of_data_in_a_text_shows_the_lines_outside_it(text: str, outside: str):
     opened = open_text(text, in_sandbox=False)

@@ -81,9 +81,8 @@ def picks(objects: Objects, records: Sequence[dict[str, Any]]) -> list[Pick]:
 
     Members that name their type, as the properties of pages do, are more informative than what is around them.
     """
-    fields = _fields(objects)
-    scalars = {name: shape for name, shape in fields.items() if _is_scalar(shape)}
-    if len(scalars) < len(objects.fields or ()) and (typed := typed_members(records)):
+    scalars = {name: shape for name, shape in _fields(objects).items() if _is_scalar(shape)}
+    if _may_have_typed_members(objects) and (typed := typed_members(records)):
         return [*([Pick(("id",))] if "id" in scalars else []), *typed[:MOST]]
     texts = {name: _texts(name, records) if "string" in shape.scalars else () for name, shape in scalars.items()}
     plain = identifying_fields([name for name in scalars if not _is_opaque(texts[name])] or scalars)
@@ -116,6 +115,14 @@ def typed_members(records: Sequence[dict[str, Any]]) -> list[Pick]:
     by_name = {pick.name: pick for pick in found}
     kinds = identifying_fields(found.values())
     return sorted(by_name.values(), key=lambda pick: kinds.index(found[pick])) if len(by_name) > 1 else []
+
+
+def _may_have_typed_members(objects: Objects) -> bool:
+    """A quick look: most records have no objects in objects, and no type."""
+    if "type" in (objects.fields or ()):
+        return True
+    inner = [shape.objects for shape in (objects.fields or {}).values() if shape.objects is not None]
+    return any(child.objects is not None for found in inner for child in (found.fields or {}).values())
 
 
 def _steps_to_text(value: Any, levels: int = MOST) -> tuple[str | int, ...] | None:

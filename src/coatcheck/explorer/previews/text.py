@@ -188,7 +188,7 @@ def render_text(text: str, subject: Subject, limit: int, *, summarised: bool = F
 
 def write_lines(text: str, numbers: Sequence[int]) -> str:
     """Write those lines of a text that have words: its headings, then the first ones; ``""`` if there are none."""
-    lines = text.split("\n") if numbers else []
+    lines = text.removeprefix("\ufeff").split("\n") if numbers else []
     worded = [n for n in numbers if any(map(str.isalnum, lines[n])) and not lines[n].startswith("```")]
     shown = sorted(sorted(worded, key=lambda n: not lines[n].startswith("#"))[:MOST_OUTSIDE])
     written = [f"{n}| {one_line(lines[n].rstrip(), WIDTH_OUTSIDE)}" for n in shown]

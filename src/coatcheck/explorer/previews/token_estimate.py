@@ -16,7 +16,7 @@ from coatcheck.explorer.previews.wording import INTEGER_BITS
 WINDOWS = 8
 WINDOW = 90
 """Characters of each sampled part of a text."""
-WINDOW_OF_JSON = 32
+WINDOW_OF_JSON = 30
 """Those of a value that is no text: JSON is regular."""
 WINDOWS_OF_A_MEMBER = 3
 """Sampled parts of a long text inside a value."""
