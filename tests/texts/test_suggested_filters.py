@@ -34,6 +34,14 @@ CASES: dict[str, tuple[Any, str]] = {
         [f"https://example.com/pages/{n}/about-the-weather-of-{n * 7}.html" for n in range(300)],
         'filter="{count: length, different: (unique | length)}"',
     ),
+    "different texts and nulls": (
+        [f"a text of medium length, number {n}" if n % 4 else None for n in range(400)],
+        'filter="{count: length, different: (unique | length)}"',
+    ),
+    "columns of the same name": (
+        {"columns": ["id", "name", "id"], "rows": [[n, f"n{n}", n + 1] for n in range(900)]},
+        'filter=".rows | sort_by(-.[0]) | .[:20]"',
+    ),
     "repeated texts": (["red", "green", "blue"] * 900, 'filter="unique | .[:20]"'),
     "columns in another object": (
         {"meta": {"rowType": [{"name": "ID"}, {"name": "STATUS"}]}, "data": [[n, "ab"[n % 2]] for n in range(900)]},

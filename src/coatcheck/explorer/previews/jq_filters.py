@@ -198,7 +198,8 @@ def _for_scalars(items: Shape, sampled: Sequence[Any]) -> tuple[str, int]:
         return f"map(fromjson | {body[4:]}", most
     if is_long_text(sampled):
         return f"map(strings | .[:{LONG_TEXT}])", FEW
-    if len(set(sampled)) < len(sampled):
+    given = [value for value in sampled if value is not None]
+    if len(set(given)) < max(len(given), 1):
         return "unique", FEW
     return "{count: length, different: (unique | length)}", 0
 

@@ -111,7 +111,7 @@ def _filter(value: Any, main: Main | None) -> str:
             return for_parallel(main.place, names, are_maps=True)
         return for_map(main.place, main.shape, values, len(main.container))
     columns = columns_beside(value, main.place)
-    if columns is not None:
+    if columns is not None and len(set(columns.names)) == len(columns.names):  # else an object would lose a column
         return for_columns(main.place, columns)
     if main.shape.arrays is not None and has_header_row(main.container):
         return for_header_row(main.place)
