@@ -74,6 +74,18 @@ CASES: dict[str, tuple[Any, str]] = {
         {"cells": [{"cell_type": ("markdown", "code")[n % 2], "source": [f"# {n}\n", "a\n" * 90]} for n in range(60)]},
         '.cells | map(select(.cell_type == "markdown") | {cell_type, source: .source[0]}) | .[:20]',
     ),
+    "one page": (
+        {
+            "id": hashed(1),
+            "properties": {
+                "Due": {"type": "date", "date": {"start": "2024-01-01", "end": None}},
+                "Name": {"type": "title", "title": [{"type": "text", "plain_text": "Task"}]},
+                "Notes": {"type": "rich_text", "rich_text": [{"type": "text", "plain_text": "words " * 900}]},
+                "Owner": {"type": "people", "people": [{"object": "user", "id": "u", "name": "Ann"}]},
+            },
+        },
+        'filter="{Name: .properties.Name.title[0].plain_text[:60], Due: .properties.Due.date.start, ',
+    ),
     "blocks of a page": (
         {
             "results": [
