@@ -160,7 +160,7 @@ def test_reserved_packages_are_imported_only_where_they_belong(path: Path):
 READS_ENVIRONMENT = {
     "settings.py",
     "user_folders.py",
-    "cli/demo.py",  # The included server gets all variables.
+    "cli/demo_client.py",  # The included server gets all variables.
     "cli/upstream_options.py",
     "cli/wrap_runner.py",  # Settings are slow to import, and the handshake response must not wait for them.
     "proxy/upstreams/process.py",

@@ -297,8 +297,9 @@ def _without_schemas(tool: dict[str, Any]) -> dict[str, Any]:
 
 
 def assert_input_schema_only_widened(ours: dict[str, Any], original: dict[str, Any]) -> None:
-    """Check that everything outside the properties is unchanged, and all annotations of the properties too."""
-    assert {**ours, "properties": None} == {**original, "properties": None}
+    """Check that everything outside the properties is unchanged but for draft 7, and all their annotations too."""
+    assert original["$schema"] == "http://json-schema.org/draft-07/schema#"
+    assert {**ours, "properties": None, "$schema": original["$schema"]} == {**original, "properties": None}
     assert list(ours.get("properties", {})) == list(original.get("properties", {}))
     for name, schema in original.get("properties", {}).items():
         widened = ours["properties"][name]
