@@ -35,7 +35,7 @@ def warm_up(operations: dict[str, Callable[[Document, dict[str, Any]], Answer]])
     for value in values:
         for name, operation in operations.items():
             _try(operation, value, "", 4000, whole=name == "show")
-    for value in (values[0], "one", _YAML, _TOOL_RESULT):  # paths that do not exist, and invalid patterns and filters
+    for value in (values[0], "one", _YAML, _TOOL_RESULT):  # paths that do not exist, and invalid patterns
         for operation in operations.values():
             _try(operation, value, "nowhere", 80, whole=False)
     load_parser()
@@ -55,7 +55,7 @@ def _try(
         "whole": whole,
         "pattern": "(?P<n>o)n" if limit > 80 else "(",  # noqa: PLR2004
         "replacement": r"\g<n>!",
-        "filter": ".. | tostring" if limit > 80 else ".[",  # noqa: PLR2004
+        "filter": ".. | tostring",
     }
     with contextlib.suppress(CoatcheckError):
         operation(document, args)

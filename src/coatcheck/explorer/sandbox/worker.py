@@ -153,6 +153,7 @@ def main(settings: dict[str, Any]) -> None:
     pace = preload()
     restrict_process()
     gc.freeze()
+    gc.enable()  # the bootstrap disabled it, because searching imported modules takes a tenth of the start
     with os.fdopen(requests, "rb", buffering=READ_BUFFER_BYTES) as stream:
         Worker(limits, stream, answers, pace).serve()
 

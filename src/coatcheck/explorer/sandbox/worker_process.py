@@ -19,7 +19,7 @@ from coatcheck.explorer.sandbox.channel import BodyTooLarge, Channel, DeadlinePa
 from coatcheck.explorer.sandbox.worker_limits import STARTUP_SECONDS, Limits
 
 BOOTSTRAP = (
-    "import json,os,sys;s=json.loads(sys.argv[1]);os.nice(s['nice']);sys.path[:]=s['path'];"
+    "import gc,json,os,sys;gc.disable();s=json.loads(sys.argv[1]);os.nice(s['nice']);sys.path[:]=s['path'];"
     "from coatcheck.explorer.sandbox.worker import main;main(s['limits'])"
 )
 EXIT_WAIT_SECONDS = 5.0
