@@ -201,6 +201,7 @@ def test_every_path_of_a_sample_and_of_a_call_resolves(value: Any, base: str) ->
 @example(value=[{"__loc__": 1, "reduce": 2, 'a"b': 3}] * 3)
 @example(value=[{"id": 0, "body": [{"id": 0, "state": "a"}]}, {"id": 0, "body": {"total": 0, "items": []}}])
 @example(value=[[], {"total": 0, "items": [{"u0": {"x": None}}]}])
+@example(value=[{"total": 0, "items": [{}]}, {"total": 0, "items": ["a" * 153]}])
 def test_the_suggested_filter_is_jq_that_gives_output_for_the_value(value: Any) -> None:
     document = dump_json(value).decode()
     assume("\\ud" not in document)  # jq's parser refuses lone surrogates, with any filter

@@ -142,7 +142,9 @@ def _lists_of_texts(objects: Objects, records: Sequence[dict[str, Any]]) -> Iter
     """Fields with lists of texts, such as the lines in the cells of a notebook: the first of each."""
     for name, shape in _fields(objects).items():
         items = shape.arrays.items if shape.arrays is not None else None
-        if items is not None and items.scalars == ["string"] and not (shape.scalars or shape.objects):
+        if items is None or items.scalars != ["string"] or items.objects or items.arrays:
+            continue
+        if not (shape.scalars or shape.objects):
             firsts = [record[name][0] for record in records if record.get(name)]
             yield Pick((name, 0), sum(map(len, firsts)) > START * len(firsts), name)
 
