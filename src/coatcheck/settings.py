@@ -26,7 +26,7 @@ from pydantic_settings import (
 )
 
 from coatcheck.errors import SettingsError, fault_text
-from coatcheck.user_folders import cache_folder, read_user_file
+from coatcheck.user_folders import cache_folder, read_user_file, why_no_file
 
 __all__ = ["Settings"]
 
@@ -335,8 +335,7 @@ def with_variable(settings: Any, given: Mapping[str, Any]) -> Callable[[str], st
 def _read_file(path: Path) -> dict[str, Any]:
     """Read a settings file. A byte order mark, which some editors write, is dropped."""
     if not path.is_file():
-        why = "is not a file" if path.exists() else "does not exist"
-        raise SettingsError(f"The settings file {path} {why} (--config or {CONFIG_VARIABLE}).")
+        raise SettingsError(f"The settings file {path} {why_no_file(path)} (--config or {CONFIG_VARIABLE}).")
     try:
         return tomllib.loads(read_user_file(path, unsafe=stat.S_IWOTH).decode("utf-8-sig"))
     except OSError as error:

@@ -65,6 +65,11 @@ def make_private_folder(folder: Path) -> None:
         each.mkdir(0o700, exist_ok=True)
 
 
+def why_no_file(path: Path) -> str:
+    """Say why a path is not the file that is needed, for an error."""
+    return "is not a file" if path.exists() else "does not exist"
+
+
 def read_user_file(path: Path, most: int = MAX_FILE_BYTES, *, unsafe: int = 0) -> bytes:
     """Read a file or a pipe.
 

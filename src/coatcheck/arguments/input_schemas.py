@@ -8,7 +8,7 @@ text, which would weaken the schemas of numbers, booleans and enums.
 from typing import Any
 
 from coatcheck.arguments.declared_types import ANY, DeclaredTypes, Types
-from coatcheck.arguments.json_pointers import MOST_PARTS, Schema, local_targets
+from coatcheck.arguments.json_pointers import Schema, local_targets, objects_in
 
 REFERENCE: Schema = {"type": "string", "description": "@obj_1"}
 """The schema branch of a reference, without ``pattern``, which hosts drop and some model servers refuse."""
@@ -70,23 +70,16 @@ def advertise_references(input_schema: Schema) -> Schema:
 
 def _without_draft(schema: Schema) -> Schema:
     draft = schema.get("$schema")
-    if not isinstance(draft, str) or draft.rstrip("#") != _DRAFT_7 or not _same_in_draft_7(schema):
+    if not isinstance(draft, str) or draft.rstrip("#") != _DRAFT_7:
+        return schema
+    parts = objects_in(schema)
+    if parts is None or not all(map(_means_the_same_in_draft_7, parts)):
         return schema
     return {key: value for key, value in schema.items() if key != "$schema"}
 
 
-def _same_in_draft_7(schema: Schema) -> bool:
-    parts: list[Any] = [schema]
-    for part in parts:
-        if isinstance(part, dict):
-            if not _NOT_AS_IN_DRAFT_7.isdisjoint(part) or isinstance(part.get("items"), list):
-                return False
-            parts.extend(part.values())
-        elif isinstance(part, list):
-            parts.extend(part)
-        if len(parts) > MOST_PARTS:
-            return False
-    return True
+def _means_the_same_in_draft_7(part: Schema) -> bool:
+    return _NOT_AS_IN_DRAFT_7.isdisjoint(part) and not isinstance(part.get("items"), list)
 
 
 def advertised_parameter(schema: Any, types: Types) -> Any:

@@ -33,17 +33,15 @@ def parse_pointer(reference: Any) -> Pointer | None:
     return tuple(step.replace("~1", "/").replace("~0", "~") for step in reference.split("/")[1:])
 
 
-def local_targets(schema: Any) -> set[Pointer] | None:
-    """Return the targets of all local ``$ref`` in a schema; ``None`` if it has too many parts."""
-    found: set[Pointer] = set()
+def objects_in(schema: Any) -> list[Schema] | None:
+    """Return all objects in a schema, itself included; ``None`` if it has too many parts."""
+    found: list[Schema] = []
     waiting = [schema]
     left = MOST_PARTS
     while waiting:
         part = waiting.pop()
         if isinstance(part, dict):
-            target = parse_pointer(part.get("$ref"))
-            if target is not None:
-                found.add(target)
+            found.append(part)
             inner: Any = part.values()
         elif isinstance(part, list):
             inner = part
@@ -54,6 +52,14 @@ def local_targets(schema: Any) -> set[Pointer] | None:
             return None
         waiting.extend(inner)
     return found
+
+
+def local_targets(schema: Any) -> set[Pointer] | None:
+    """Return the targets of all local ``$ref`` in a schema; ``None`` if it has too many parts."""
+    objects = objects_in(schema)
+    if objects is None:
+        return None
+    return {target for part in objects if (target := parse_pointer(part.get("$ref"))) is not None}
 
 
 def is_definition(target: Pointer) -> bool:

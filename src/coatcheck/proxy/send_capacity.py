@@ -59,25 +59,25 @@ class SendCapacity:
                 before, size = size, size + max(more, 1)
                 if before <= LONG_MESSAGE < size:
                     await held.aclose()  # Short calls do not wait for this one.
-                    await held.enter_async_context(self._held(self._long, MAX_CONCURRENT_CALLS))
+                    await held.enter_async_context(self._held(self._long, is_long=True))
                 elif not before:
                     await held.enter_async_context(self._held(self._short))
 
             yield reserve
 
     @asynccontextmanager
-    async def _held(self, slots: asyncio.Semaphore, most: int = 0) -> AsyncIterator[None]:
-        """Hold a slot from the time at which upstreams have read enough; ``most`` limits those of the process."""
+    async def _held(self, slots: asyncio.Semaphore, *, is_long: bool = False) -> AsyncIterator[None]:
+        """Hold a slot from the time at which upstreams have read enough; long calls of the process are limited too."""
         locked = counted = False
         try:
             try:
                 async with asyncio.timeout(CAPACITY_TIMEOUT):
                     locked = await slots.acquire()
-                    await self._wait(most)
+                    await self._wait(is_long=is_long)
             except TimeoutError:
                 raise _not_taken() from None
-            SendCapacity._preparing += bool(most)
-            counted = bool(most)
+            SendCapacity._preparing += is_long
+            counted = is_long
             yield
         finally:
             SendCapacity._preparing -= counted
@@ -91,18 +91,18 @@ class SendCapacity:
             UpstreamError: As for ``Reserve``.
         """
         try:
-            await asyncio.wait_for(self._wait(MAX_CONCURRENT_CALLS), CAPACITY_TIMEOUT)
+            await asyncio.wait_for(self._wait(is_long=True), CAPACITY_TIMEOUT)
         except TimeoutError:
             raise _not_taken() from None
 
-    async def _wait(self, most: int) -> None:
-        while not self._is_free(most):  # noqa: ASYNC110  # no event covers all upstreams
+    async def _wait(self, *, is_long: bool) -> None:
+        while not self._is_free(is_long=is_long):  # noqa: ASYNC110  # no event covers all upstreams
             await asyncio.sleep(_POLL_SECONDS)
 
-    def _is_free(self, most: int) -> bool:
+    def _is_free(self, *, is_long: bool) -> bool:
         return (
             self._unsent() < HIGH_WATER
-            and (not most or SendCapacity._preparing < most)
+            and (not is_long or SendCapacity._preparing < MAX_CONCURRENT_CALLS)
             and sum(each._unsent() for each in SendCapacity._all) < MAX_UNSENT_BYTES  # noqa: SLF001
         )
 

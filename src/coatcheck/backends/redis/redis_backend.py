@@ -19,7 +19,7 @@ from coatcheck.backends.redis.operation_deadline import Budget
 from coatcheck.backends.redis.redis_clients import RedisClients, SentinelClients, ServerClients, unnamed
 from coatcheck.backends.redis.redis_url import RedisAddress, malformed, parse_redis_url
 from coatcheck.errors import MissingExtra, SettingsError
-from coatcheck.user_folders import expand_home
+from coatcheck.user_folders import expand_home, why_no_file
 
 # Larger values are transferred in a worker thread in chunks of this size; see docs/decisions/backends.md.
 PIECE_BYTES = 4 * 2**20
@@ -314,8 +314,7 @@ def _tls_options(
         return {}
     for path in files.values():
         if not path.is_file():
-            why = "is not a file" if path.exists() else "does not exist"
-            raise SettingsError(f"The file {path} for TLS with Redis {why}.")
+            raise SettingsError(f"The file {path} for TLS with Redis {why_no_file(path)}.")
     return {"ssl_check_hostname": True, **{name: str(path) for name, path in files.items()}}
 
 

@@ -72,22 +72,23 @@ def _with_variable(found: re.Match[str]) -> str:
 
 
 _Instead = str | Callable[[re.Match[str]], str]
+_Changes = tuple[tuple[str, _Instead], ...]
 
 
 @cache
-def _compiled(*changes: tuple[str, _Instead]) -> tuple[tuple[re.Pattern[str], _Instead], ...]:
+def _compiled(changes: _Changes) -> tuple[tuple[re.Pattern[str], _Instead], ...]:
     """Compile the expressions at the first filter that needs a repair: it would be a tenth of a worker's start."""
     return tuple((re.compile(pattern, re.DOTALL), instead) for pattern, instead in changes)
 
 
-_IN_STRINGS: tuple[tuple[str, _Instead], ...] = (
+_IN_STRINGS: _Changes = (
     (r"'((?:[^'\\]|\\.)*)'", lambda found: '"' + found[1].replace('"', '\\"') + '"'),
     (r"(?<!\\)\\(?=[dDwWsSbB.+*?^$|\[\]{}-])", r"\\\\"),
     (rf"({_PATH}) i?like \"([^\"%]{{1,100}})%\"", r'(\1 | startswith("\2"))'),
     (rf"({_PATH}) i?like \"%?([^\"%]{{1,100}})%?\"", r'(\1 | contains("\2"))'),
 )
 """Changes that concern strings; the others leave strings alone."""
-_JSON_PATH = (
+_JSON_PATH: _Changes = (
     (r"^\s*\$?\.\.([A-Za-z_]\w{0,60})", r".. | objects | .\1"),
     (r"^\s*\$?\[\*\]", ".[]"),
     (r"^\s*\$(?:\.(?=[\[\w])|(?=[\[.])|\s*$)", "."),
@@ -98,7 +99,7 @@ _JSON_PATH = (
     (r"\|\s*$", ""),
 )
 _COUNTED = r"group_by(\1) | map({key: (.[0] | \1), count: length})"
-_REWRITES: tuple[tuple[str, _Instead], ...] = (
+_REWRITES: _Changes = (
     (r"(^|\.)?\b(map|filter)\(\(?([A-Za-z_]\w{0,20})\)? *=> *((?:[^()]|\([^()]{0,100}\)){1,200}?)\)", _with_lambda),
     (r"(?<=\)\))\.length\b", " | length"),
     (r"\bas ([A-Za-z_]\w{0,30}) *\|(.*)", _with_variable),
@@ -223,7 +224,7 @@ def _versions(program: str) -> Iterator[str]:
     """Yield the filter after each change."""
     inside = _SHELL.fullmatch(program)
     meant = program if inside is None else inside["inside"].strip()
-    for pattern, instead in _compiled(*_IN_STRINGS):
+    for pattern, instead in _compiled(_IN_STRINGS):
         meant = pattern.sub(instead, meant)
     if meant != program:
         yield meant
@@ -235,13 +236,13 @@ def _versions(program: str) -> Iterator[str]:
         return _NUMBERED.sub(lambda found: strings[int(found[1])] if int(found[1]) < len(strings) else found[0], plain)
 
     before = plain
-    for pattern, instead in _compiled(*_JSON_PATH):
+    for pattern, instead in _compiled(_JSON_PATH):
         plain = pattern.sub(instead, plain)
     plain = plain.strip()
     if plain != before.strip():
         plain = f"[{plain}]" if "[]" in plain or ".." in plain else plain
         yield whole()
-    for pattern, instead in _compiled(*_REWRITES):
+    for pattern, instead in _compiled(_REWRITES):
         before, plain = plain, pattern.sub(instead, plain)
         if plain != before:
             yield whole()

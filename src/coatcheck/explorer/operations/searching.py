@@ -78,8 +78,7 @@ def search(document: Document, args: dict[str, Any]) -> Answer:
     value = locate(document, args.get("path") or "")
     opened = document.opened(value) if isinstance(value, str) else None
     if opened is not None:
-        lines = value.removeprefix("\ufeff").split("\n") if opened.other else ()
-        answer = _search(pattern, opened.value, args, [(number, lines[number]) for number in opened.other])
+        answer = _search(pattern, opened.value, args, opened.other_lines(value))
         if answer.facts["matches"]:
             return answer
     return _search(pattern, value, args)
@@ -100,7 +99,6 @@ def _search(
     else:
         outside = search_other(pattern, other, hits)
         rows = search_values(pattern, value, hits, keys)
-        matches = hits.count + keys.count
         values = hits.count - outside
         kind = "value" if not rows else "row" if rows == values else "row or value"
         noun = _count(values, kind, kind.replace("row", "rows").replace("value", "values"))

@@ -77,7 +77,7 @@ def render(
     if opened is None and len(value) <= SMALL and not is_for_the_sandbox(value):
         opened = open_text(value, in_sandbox=False)
     if opened is not None:
-        outside = write_lines(value, opened.other)
+        outside = write_lines(opened.other_lines(value))
         text = render_structure(opened.value, subject, limit, text_format=opened.format, outside=outside)
         return Preview(text, lambda: describe_value(opened.value, opened.format))
     return render_text(value, subject, limit, summarised=in_sandbox or len(value) <= SMALL)

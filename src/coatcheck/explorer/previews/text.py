@@ -186,12 +186,11 @@ def render_text(text: str, subject: Subject, limit: int, *, summarised: bool = F
     return Preview(budget.text(), lambda: describe_text(what, form, summary.counts, summary.name or text[:LOOKED_AT]))
 
 
-def write_lines(text: str, numbers: Sequence[int]) -> str:
-    """Write those lines of a text that have words: its headings, then the first ones; ``""`` if there are none."""
-    lines = text.removeprefix("\ufeff").split("\n") if numbers else []
-    worded = [n for n in numbers if any(map(str.isalnum, lines[n])) and not lines[n].startswith("```")]
-    shown = sorted(sorted(worded, key=lambda n: not lines[n].startswith("#"))[:MOST_OUTSIDE])
-    written = [f"{n}| {one_line(lines[n].rstrip(), WIDTH_OUTSIDE)}" for n in shown]
+def write_lines(lines: Sequence[tuple[int, str]]) -> str:
+    """Write those numbered lines that have words: headings, then the first ones; ``""`` if there are none."""
+    worded = [(n, line) for n, line in lines if any(map(str.isalnum, line)) and not line.startswith("```")]
+    shown = sorted(sorted(worded, key=lambda numbered: not numbered[1].startswith("#"))[:MOST_OUTSIDE])
+    written = [f"{n}| {one_line(line.rstrip(), WIDTH_OUTSIDE)}" for n, line in shown]
     more = len(worded) - len(shown)
     return "\n".join([*written, *([f"… {counted(more, 'more line')}"] if more else ())])
 

@@ -45,6 +45,11 @@ class Opened:
     format: str  # the format's name, for readers: `JSON`, `JSON Lines`, `CSV with columns …`
     other: Sequence[int] = ()  # the text's lines that the value leaves out
 
+    def other_lines(self, text: str) -> list[tuple[int, str]]:
+        """Return the lines of the text that the value leaves out, each with its number."""
+        lines = text.removeprefix(BYTE_ORDER_MARK).split("\n") if self.other else []
+        return [(number, lines[number]) for number in self.other]
+
 
 def open_text(text: str, *, in_sandbox: bool) -> Opened | None:
     """Return the list or dict that a text represents; ``None`` if it is plain text.

@@ -10,6 +10,7 @@ from coatcheck.errors import SettingsError, excerpt
 from coatcheck.proxy.upstreams.base import UpstreamConnection
 from coatcheck.proxy.upstreams.process import ServerProcess
 from coatcheck.proxy.upstreams.process_connection import ProcessConnection
+from coatcheck.user_folders import why_no_file
 
 if TYPE_CHECKING:
     import httpx2
@@ -63,8 +64,7 @@ class UrlTarget:
                 f'"{excerpt(self.name)}" is not the URL of a server; it must begin with https:// or http://.'
             )
         if self.ca_file is not None and not self.ca_file.is_file():
-            why = "is not a file" if self.ca_file.exists() else "does not exist"
-            raise SettingsError(f"The file of certificates {self.ca_file} {why}.")
+            raise SettingsError(f"The file of certificates {self.ca_file} {why_no_file(self.ca_file)}.")
 
     @property
     def name(self) -> str:
