@@ -40,6 +40,27 @@ def test_the_command_line_loads_no_event_loop_and_of_the_commands_only_the_one_t
         assert output.splitlines()[-1] == str(loaded)
 
 
+def test_fastapi_is_imported_when_code_of_the_user_does_it_and_injects_as_always():
+    code = """
+import sys
+from coatcheck.cli.late_fastapi import LateFastAPI
+if "late" in sys.argv:
+    sys.meta_path.insert(0, LateFastAPI())
+from coatcheck.containers import Container
+print("fastapi" in sys.modules)
+from dependency_injector.wiring import Provide, inject
+from fastapi import Depends
+@inject
+def location(settings = Depends(Provide["settings"])):
+    return settings.object_store_backend
+Container().wire(modules=[__name__])
+print(location())
+"""
+    for late in ([], ["late"]):
+        output = subprocess.run([sys.executable, "-c", code, *late], capture_output=True, check=True, text=True).stdout
+        assert output.split() == [str(not late), "memory"]
+
+
 def test_the_remembered_client_information_is_bounded():
     def application_call(info):
         return application_of({"method": "tools/call", "params": {"_meta": {CLIENT_INFO: info}}})

@@ -27,7 +27,9 @@ def main() -> int:
     try:
         upstream = _started_early(sys.argv[1:])
         from coatcheck.cli.app import app
+        from coatcheck.cli.late_fastapi import LateFastAPI
 
+        sys.meta_path.insert(0, LateFastAPI())
         code = app(obj=upstream)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else EXIT_FAILURE
