@@ -50,10 +50,9 @@ def _start() -> Path:
 
 
 def _stop(server: "subprocess.Popen[bytes]") -> None:
-    server.kill()
-    server.wait()
     if server.stdin is not None:
         server.stdin.close()
+    server.wait()
 
 
 if sys.platform == "linux":

@@ -1,17 +1,19 @@
 """Imports the modules that tests need, and forks for each requested process; exits when its stdin is closed."""
 
 import atexit
+import contextlib
 import gc
 import importlib
 import marshal
 import os
 import runpy
-import selectors
+import select
 import signal
 import socket
 import sys
 import threading
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx2
 from built_commands import build_commands, share_built_commands
@@ -71,25 +73,72 @@ def main(listener: socket.socket) -> None:
     worker.preload = lambda: pace
     gc.collect()
     gc.freeze()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no process waits for the supervisors
-    with selectors.DefaultSelector() as selector:
-        selector.register(listener, selectors.EVENT_READ)
-        selector.register(0, selectors.EVENT_READ)
-        while True:
-            ready = [key.fileobj for key, _ in selector.select()]
-            if 0 in ready:
-                os._exit(0)
+    connection = serve(listener)
+    descriptors, asked = receive(connection)
+    connection.close()
+    os.setpgid(0, 0)
+    exec_request(descriptors, *asked)
+
+
+class Forked(NamedTuple):
+    """A process, and the connection of the launcher that requested it."""
+
+    pid: int
+    connection: socket.socket
+    exited: int  # a descriptor that is readable when the process has exited
+
+    def close(self) -> None:
+        """Close both descriptors."""
+        self.connection.close()
+        os.close(self.exited)
+
+
+def serve(listener: socket.socket) -> socket.socket:
+    """Fork for each connection and report id and exit; kill a process when its connection ends.
+
+    Returns in the fork, with the connection.
+    """
+    poll = select.poll()
+    poll.register(listener, select.POLLIN)
+    poll.register(0, select.POLLIN)
+    running: dict[int, Forked] = {}
+    while True:
+        ready = {number for number, _ in poll.poll()}
+        if 0 in ready:
+            for forked in running.values():
+                os.kill(forked.pid, signal.SIGKILL)
+            os._exit(0)
+        for forked in {running[number] for number in ready & running.keys()}:
+            if forked.exited not in ready:
+                os.kill(forked.pid, signal.SIGKILL)
+            report(forked.connection, os.waitpid(forked.pid, 0)[1])
+            for descriptor in (forked.connection.fileno(), forked.exited):
+                poll.unregister(descriptor)
+                del running[descriptor]
+            forked.close()
+        if listener.fileno() in ready:
             connection, _ = listener.accept()
-            if os.fork() == 0:
-                break
-            connection.close()
-    listener.close()
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    supervise(connection)
+            pid = os.fork()
+            if pid == 0:
+                listener.close()
+                for forked in set(running.values()):
+                    forked.close()
+                return connection
+            forked = Forked(pid, connection, os.pidfd_open(pid))
+            running[connection.fileno()] = running[forked.exited] = forked
+            poll.register(connection, 0)  # only its end: the process reads what the launcher sends
+            poll.register(forked.exited, select.POLLIN)
+            report(connection, pid)
 
 
-def supervise(connection: socket.socket) -> None:
-    """Fork the requested process and report its id and exit; kill it when the connection ends. Returns in the fork."""
+def report(connection: socket.socket, number: int) -> None:
+    """Send a number to a launcher, which may have exited."""
+    with contextlib.suppress(OSError):
+        connection.sendall(number.to_bytes(4, "big"))
+
+
+def receive(connection: socket.socket) -> tuple[list[int], tuple[list[str], str, dict[bytes, bytes]]]:
+    """Receive descriptors, arguments, folder and environment; exit if the launcher does."""
     size, descriptors, _, _ = socket.recv_fds(connection, 4, 3)
     asked = b""
     while len(asked) < int.from_bytes(size, "big") + 1:  # The last byte: the launcher has closed its descriptors.
@@ -97,30 +146,7 @@ def supervise(connection: socket.socket) -> None:
         if not part:
             os._exit(0)
         asked += part
-    arguments, folder, environment = marshal.loads(asked[:-1])
-    begins, begin = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        connection.close()
-        os.close(begin)
-        os.read(begins, 1)  # until the supervisor has closed its descriptors
-        os.close(begins)
-        os.setpgid(0, 0)
-        exec_request(descriptors, arguments, folder, environment)
-        return
-    for number in (*descriptors, 0, 1, 2, begins, begin):
-        os.close(number)
-    try:
-        connection.sendall(pid.to_bytes(4, "big"))
-        with selectors.DefaultSelector() as selector:
-            selector.register(connection, selectors.EVENT_READ)
-            selector.register(os.pidfd_open(pid), selectors.EVENT_READ)
-            if any(key.fileobj is connection for key, _ in selector.select()):
-                os.kill(pid, signal.SIGKILL)
-        connection.sendall(os.waitpid(pid, 0)[1].to_bytes(4, "big"))
-    except OSError:  # The launcher has exited.
-        os.kill(pid, signal.SIGKILL)
-    os._exit(0)
+    return descriptors, marshal.loads(asked[:-1])
 
 
 def exec_request(descriptors: list[int], arguments: list[str], folder: str, environment: dict[bytes, bytes]) -> None:
