@@ -48,11 +48,9 @@ class TestBoundedSQLite(BackendContract):
 
 
 class RedisContract(BackendContract):
-    timeout = 0.8
-
     @pytest.fixture
     def backend(self, url):
-        backend = RedisBackend(url, timeout=self.timeout)
+        backend = RedisBackend(url, timeout=15)
         yield backend
         backend.close()
 
@@ -84,7 +82,7 @@ class TestRedisOnASocket(RedisContract):
 class TestRedisWithAnotherPrefix(BackendContract):
     @pytest.fixture
     def backend(self, redis_server):
-        backend = RedisBackend(redis_server.url, prefix="other*[prefix]:")
+        backend = RedisBackend(redis_server.url, prefix="other*[prefix]:", timeout=15)
         yield backend
         backend.close()
 
@@ -96,16 +94,12 @@ class TestRedisWithTheNewerProtocol(RedisContract):
 
 
 class TestRedisBehindSentinels(RedisContract):
-    timeout = 5.0  # many servers run on the test machine
-
     @pytest.fixture
     def url(self, sentinel_service):
         return sentinel_service.url
 
 
 class TestRedisCluster(RedisContract):
-    timeout = 5.0
-
     @pytest.fixture
     def url(self, redis_cluster):
         return redis_cluster.url

@@ -25,7 +25,7 @@ PASSWORD = "s3cret/@:?#"
 
 @pytest.fixture
 def backend(redis_server):
-    backend = RedisBackend(redis_server.url)
+    backend = RedisBackend(redis_server.url, timeout=15)
     yield backend
     backend.close()
 
@@ -39,7 +39,7 @@ def raw_client(redis_server):
 
 
 def test_keys_carry_the_prefix_and_lifetimes_are_in_milliseconds(redis_server, raw_client):
-    backend = RedisBackend(redis_server.url, prefix="mine:")
+    backend = RedisBackend(redis_server.url, prefix="mine:", timeout=15)
     backend.set("ns:obj_1", b"value", 1.5)
     backend.set("ns:obj_2", b"value", None)
     assert sorted(raw_client.keys()) == [b"mine:ns:obj_1", b"mine:ns:obj_2"]
@@ -62,7 +62,7 @@ def test_a_lifetime_beyond_the_maximum_of_redis_becomes_the_maximum(backend, raw
 
 
 def test_two_prefixes_share_a_server_without_seeing_each_other(redis_server, raw_client):
-    one, other = (RedisBackend(redis_server.url, prefix=prefix) for prefix in ("one:", "*:"))
+    one, other = (RedisBackend(redis_server.url, prefix=prefix, timeout=15) for prefix in ("one:", "*:"))
     one.set("a", b"of one", None)
     other.set("a", b"of the other", None)
     assert (one.get("a"), other.get("a")) == (b"of one", b"of the other")
@@ -333,7 +333,7 @@ async def test_the_event_loop_is_not_blocked_while_a_large_value_is_sent_or_rece
 
 
 def test_many_callers_share_few_connections(redis_server, raw_client):
-    backend = RedisBackend(redis_server.url, max_connections=3)
+    backend = RedisBackend(redis_server.url, max_connections=3, timeout=15)
 
     async def many():
         await asyncio.gather(*(backend.aset(f"a:{number}", b"x", None) for number in range(200)))
@@ -346,7 +346,7 @@ def test_many_callers_share_few_connections(redis_server, raw_client):
 
 
 def test_connections_close_with_their_event_loop_even_without_an_explicit_close(redis_server, raw_client):
-    backend = RedisBackend(redis_server.url)
+    backend = RedisBackend(redis_server.url, timeout=15)
 
     async def use():
         await asyncio.gather(*(backend.aset(f"a:{number}", b"x", None) for number in range(5)))
@@ -360,7 +360,7 @@ def test_connections_close_with_their_event_loop_even_without_an_explicit_close(
 
 
 def test_event_loops_in_several_threads_work_at_the_same_time(redis_server, raw_client):
-    backend = RedisBackend(redis_server.url)
+    backend = RedisBackend(redis_server.url, timeout=15)
     results = []
 
     async def use(name):

@@ -83,7 +83,7 @@ def test_a_single_server_is_not_a_cluster_and_a_node_is_not_a_single_server(redi
 
 
 def test_many_callers_share_few_connections(redis_cluster):
-    backend = RedisBackend(f"{redis_cluster.url}?client_name=few", max_connections=3)
+    backend = RedisBackend(f"{redis_cluster.url}?client_name=few", max_connections=3, timeout=15)
 
     async def many():
         await asyncio.gather(*(backend.aset(f"few:{number}", b"x", None) for number in range(200)))
@@ -156,7 +156,7 @@ def test_slots_that_move_close_no_connection_in_use(moving):
     source, target = moving.primaries[:2]
     names = [name for name in map(str, range(100)) if owner(moving, key_slot(f"coatcheck:{name}".encode())) is source]
     names = names[:8]
-    backend = RedisBackend(f"{moving.url}?client_name=staying")
+    backend = RedisBackend(f"{moving.url}?client_name=staying", timeout=15)
 
     async def connected():
         listed = await backend._loops.run(lambda client: client.client_list(target_nodes="primaries"))

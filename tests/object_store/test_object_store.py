@@ -27,7 +27,7 @@ def backend(request: pytest.FixtureRequest) -> Iterator[ObjectStoreBackend]:
         yield FourMethods()
     else:
         server = request.getfixturevalue(f"{request.param}_server")
-        made = RedisBackend(server.url, prefix=f"{request.node.name}:")
+        made = RedisBackend(server.url, prefix=f"{request.node.name}:", timeout=15)
         yield made
         made.close()
 
