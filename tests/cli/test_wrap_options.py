@@ -53,6 +53,14 @@ def test_invalid_options_are_refused_in_one_line(arguments, message):
     assert message in done.stderr
 
 
+@pytest.mark.parametrize(("option", "message"), [("--colour", "No such option: --colour"), ("--inline-limit", "number")])
+def test_a_wrong_option_is_reported_before_a_command_that_does_not_exist(option, message):
+    done = wrap(option, "x", "--", "no-such-command")
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "no-such-command" not in done.stderr
+
+
 def test_a_secret_in_env_on_the_command_line_causes_a_warning_that_does_not_repeat_it():
     done = wrap("--env", "API_KEY=hunter2", "--", "true")
     assert "set the variable and write --env API_KEY" in done.stderr

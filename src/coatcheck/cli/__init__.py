@@ -123,9 +123,12 @@ def _started_early(arguments: Sequence[str]) -> "ServerProcess | None":
         from coatcheck.installer.server_reader import split_command
 
         command = list(split_command(command[0]))
+    from coatcheck.errors import UpstreamError
     from coatcheck.proxy.upstreams.process import start_server
 
-    return start_server(command)
+    with suppress(UpstreamError):  # It is tried again, after faults of our own options are reported.
+        return start_server(command)
+    return None
 
 
 def _are_options(arguments: Sequence[str]) -> bool:
