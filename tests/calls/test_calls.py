@@ -4,11 +4,14 @@ import json
 
 import pytest
 
+from coatcheck.backends import InMemoryBackend
+from coatcheck.backends.wrapper import BackendWrapper
 from coatcheck.calls.interceptor import Interceptor
 from coatcheck.calls.limits import CallBudget, Limits
 from coatcheck.codec import decode_result
 from coatcheck.errors import ArgumentRejected, FilterError
 from coatcheck.explorer import Explorer
+from coatcheck.object_store import ObjectStore
 
 pytestmark = pytest.mark.anyio
 
@@ -60,7 +63,36 @@ async def test_capacity_is_reserved_for_the_bytes_of_each_object_before_it_is_in
     await interceptor.prepare("send", {"a": "none", "_filter": "length"}, reserve=reserve)
     assert reserved == []
     await interceptor.prepare("send", {"a": "@obj_001", "b": ["@obj_002[0]"]}, reserve=reserve)
-    assert reserved == [4, 201]
+    assert list(filter(None, reserved)) == [4, 201]
+    assert reserved[0] == 0  # before anything is read
+
+
+@pytest.mark.parametrize(
+    ("written", "reads"),
+    [("@obj_001", 1), ("@obj_001[3]", 1), ("{{@obj_001[3]}}", 2), ("@obj_002", 2)],
+    ids=["small", "a path into a small one", "inside a text, which looks whether it exists", "large"],
+)
+async def test_a_small_object_is_read_together_with_its_size(sandbox, written, reads):
+    calls = []
+
+    class Counted(BackendWrapper):
+        async def apeek(self, key, size):
+            calls.append(key)
+            return await super().apeek(key, size)
+
+        async def aget(self, key):
+            calls.append(key)
+            return await super().aget(key)
+
+    async def reserve(_size: int) -> None:
+        pass
+
+    store = ObjectStore(Counted(InMemoryBackend()))
+    for count in (10, 50_000):
+        store.put([1] * count)
+    interceptor = Interceptor(Explorer(store, sandbox=sandbox))
+    await interceptor.prepare("send", {"a": written}, as_json=True, reserve=reserve)
+    assert len(calls) == reads
 
 
 @pytest.mark.parametrize(

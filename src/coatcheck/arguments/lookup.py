@@ -5,8 +5,10 @@ from collections.abc import Awaitable, Callable
 from coatcheck.codec import DECODED_AT_ONCE, Chunks, Spliced, YieldBudget, load_json, splice_text
 from coatcheck.errors import ListingUnsupported, ObjectNotFound
 from coatcheck.explorer import Explorer, Found
+from coatcheck.explorer.explorer_call import INLINE_BYTES
 from coatcheck.references import Reference
 from coatcheck.store.call_mode import ASYNC, CallMode
+from coatcheck.store.stored_object import StoredObject
 
 
 class Lookup:
@@ -42,12 +44,18 @@ class Lookup:
         With ``opened``, the value of a text that is a document or a table is what it represents.
         """
         explorer = self._explorer()
+        known: StoredObject | None = None
         if self._reserve is not None:
-            await self._reserve((await explorer.store.ametadata(reference.object_id)).size)
+            await self._reserve(0)  # before a small object is read with its size, in one round trip
+            seen = await explorer.store.apeek(reference.object_id, INLINE_BYTES)
+            await self._reserve(seen.metadata.size)
+            known = seen if seen.metadata.size <= INLINE_BYTES else None
         if self._as_json and not as_text and not opened:
-            found = await explorer.afind_json(reference, sampled=sampled)
+            found = await explorer.afind_json(reference, sampled=sampled, known=known)
+        elif self._mode is ASYNC:
+            found = await explorer.afind(reference, as_text=as_text, opened=opened, known=known)
         else:
-            found = await self._mode.call(explorer.find, explorer.afind, reference, as_text=as_text, opened=opened)
+            found = explorer.find(reference, as_text=as_text, opened=opened)
         if self._as_json and as_text and found.size > DECODED_AT_ONCE:
             found = Found(await splice_text(found.value), found.size, is_null=found.is_null)
         self.chunks += found.chunks

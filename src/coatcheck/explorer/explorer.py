@@ -12,6 +12,7 @@ from coatcheck.explorer.tool_names import Names
 from coatcheck.references import Reference
 from coatcheck.store.call_mode import ASYNC, BLOCKING, CallMode, run_blocking
 from coatcheck.store.object_store import ObjectStore
+from coatcheck.store.stored_object import StoredObject
 
 DEFAULT_PREVIEW_LIMIT = 4000
 DEFAULT_RESPONSE_LIMIT = 8000
@@ -268,15 +269,23 @@ class Explorer:
         return run_blocking(reference.text() if as_text else reference.value(opened=opened))
 
     async def afind(
-        self, obj_id: str | Reference, path: str = "", *, as_text: bool = False, opened: bool = False
+        self,
+        obj_id: str | Reference,
+        path: str = "",
+        *,
+        as_text: bool = False,
+        opened: bool = False,
+        known: StoredObject | None = None,
     ) -> Found:
-        """Return the value of a reference and its size; see ``find``."""
-        reference = self._call(ASYNC).find(target_of(obj_id, path))
+        """Return the value of a reference and its size; see ``find``. ``known``: its object, if it was read before."""
+        reference = self._call(ASYNC).find(target_of(obj_id, path), known)
         return await (reference.text() if as_text else reference.value(opened=opened))
 
-    async def afind_json(self, obj_id: str | Reference, path: str = "", *, sampled: bool = False) -> Found:
-        """Return the value of a reference; a large value as JSON, with a sample if requested."""
-        return await self._call(ASYNC).find(target_of(obj_id, path)).json(sampled=sampled)
+    async def afind_json(
+        self, obj_id: str | Reference, path: str = "", *, sampled: bool = False, known: StoredObject | None = None
+    ) -> Found:
+        """Return the value of a reference; a large value as JSON, with a sample if requested; see ``afind``."""
+        return await self._call(ASYNC).find(target_of(obj_id, path), known).json(sampled=sampled)
 
     def keep(self, value: Any, tool: str | None = None, limit: int | None = None) -> Kept:
         """Store a value and preview it within ``limit``; if it cannot be stored, it is still shown."""

@@ -187,14 +187,14 @@ class ExplorerCall:
         target: Reference,
         args: dict[str, Any],
         limit: int,
-        unstored: StoredObject | None = None,
+        known: StoredObject | None = None,
     ) -> Answer:
         """Run an operation in this process if it is harmless and the object is small, else in the sandbox.
 
-        ``unstored`` is the object if it is not stored yet.
+        ``known`` is the object if it is not stored yet, or was read before.
         """
         at_most = INLINE_BYTES if operation in HARMLESS else 0
-        stored = unstored
+        stored = known
         if stored is None:
             stored = await self.mode.call(self.store.peek, self.store.apeek, target.object_id, at_most)
         args = {**args, "reference": f"@{target.object_id}", "path": str(target.path), "limit": limit}
@@ -207,7 +207,7 @@ class ExplorerCall:
                 return OPERATIONS[operation](Document(stored.metadata, bytes(stored.payload)), args)
             except OnlyInSandbox:
                 pass
-        loaded = None if unstored is None else (unstored.metadata, unstored.payload)
+        loaded = None if known is None else (known.metadata, known.payload)
         return await self._in_sandbox(operation, args, target.object_id, loaded=loaded)
 
     async def _in_sandbox(
@@ -311,13 +311,13 @@ class ExplorerCall:
         }  # fmt: skip
         await self.mode.call(sandbox.run, sandbox.arun, "check_filter", args, **options)
 
-    def find(self, target: Reference) -> ReferenceValue:
-        """Find the value of a reference."""
+    def find(self, target: Reference, known: StoredObject | None = None) -> ReferenceValue:
+        """Find the value of a reference; ``known`` is its object, if it was read before."""
 
         async def resolve(args: dict[str, Any]) -> Answer:
-            return await self.run("resolve", target, args, self.response_limit)
+            return await self.run("resolve", target, args, self.response_limit, known)
 
-        return ReferenceValue(self.store, self.mode, target, resolve)
+        return ReferenceValue(self.store, self.mode, target, resolve, known)
 
     async def raw(self, target: Reference, start: int) -> str:
         """Return one page of an object's exact text, with its position and the call for the next page."""

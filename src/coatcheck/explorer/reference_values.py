@@ -73,8 +73,11 @@ class ReferenceValue:
     mode: CallMode  # how to call functions that may wait
     target: Reference  # the reference
     resolve: Resolve  # runs the operation `resolve` on it, with more arguments
+    known: StoredObject | None = None  # the object, if it was read before
 
     async def _read(self) -> StoredObject:
+        if self.known is not None:
+            return self.known
         return await self.mode.call(self.store.read, self.store.aread, self.target.object_id)
 
     async def value(self, *, opened: bool = False) -> Found:
