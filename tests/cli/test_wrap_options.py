@@ -53,7 +53,9 @@ def test_invalid_options_are_refused_in_one_line(arguments, message):
     assert message in done.stderr
 
 
-@pytest.mark.parametrize(("option", "message"), [("--colour", "No such option: --colour"), ("--inline-limit", "number")])
+@pytest.mark.parametrize(
+    ("option", "message"), [("--colour", "No such option: --colour"), ("--inline-limit", "number")]
+)
 def test_a_wrong_option_is_reported_before_a_command_that_does_not_exist(option, message):
     done = wrap(option, "x", "--", "no-such-command")
     assert done.returncode == 2

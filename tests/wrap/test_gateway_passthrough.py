@@ -216,6 +216,44 @@ def test_a_response_of_one_server_is_never_used_for_another(monkeypatch, long, m
 META = {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}
 
 
+@pytest.mark.parametrize("long", [b"", b"x" * 100_000, LONG.encode()], ids=["short", "longer", "long"])
+@pytest.mark.parametrize("way", ["alone", "shared", "gateway"])
+def test_a_response_with_two_ids_ends_both_requests_with_errors(way, long):
+    """Parsers read the last one, or the first: the other request would stay open."""
+    server = ModernServer(b"")
+
+    async def scenario() -> list[bytes]:
+        got: list[bytes] = []
+        call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "f", "arguments": {}}}
+        ids = (1, 2)
+        if way == "alone":
+            ready = asyncio.get_running_loop().create_future()
+            ready.set_result(Interceptor(Explorer(ObjectStore(InMemoryBackend()))))
+            conversation = Conversation(got.append, server.send, ready, on_stray_output=got.append)
+            server.start(conversation.from_server, None, None)
+            for number in ids:
+                conversation.from_client(json.dumps({**call, "id": number}).encode())
+        elif way == "shared":
+            shared = SharedConnection(lambda: server)
+            stream = shared.stream(got.append)
+            for number in ids:
+                stream.send(b"", {**call, "id": number})
+        else:
+            upstream = Upstream("one", lambda: server, mock.Mock())
+            upstream.open()
+            answers = [asyncio.ensure_future(upstream.pass_on(call, {})) for _ in ids]
+            for answer in answers:
+                answer.add_done_callback(lambda done: got.append(done.result().line))
+        await until(lambda: len(server.seen) == len(ids), "both calls have arrived")
+        ids = tuple(asked["id"] for asked in server.seen)
+        server.receive_message(b'"id":%d,"result":{"content":[],"x":"%b"},"id":%d' % (ids[0], long, ids[1]))
+        await until(lambda: len(got) == len(ids), "both are answered")
+        return got
+
+    for line in asyncio.run(scenario()):
+        assert "two ids" in json.loads(line)["error"]["message"]
+
+
 class ModernServer(Server):
     """A modern server that answers calls on command."""
 

@@ -22,7 +22,7 @@ from coatcheck.proxy.list_prefetch import LIST, ToolListPrefetch
 from coatcheck.proxy.object_subscriptions import LISTEN, ObjectSubscriptions, concerns_objects, with_objects
 from coatcheck.proxy.own_requests import OwnRequests
 from coatcheck.proxy.request_sender import RequestSender
-from coatcheck.proxy.response_checks import as_answer_to, unreadable, well_formed_response
+from coatcheck.proxy.response_checks import as_answer_to, unreadable, well_formed_response, with_one_id
 from coatcheck.proxy.send_capacity import SendCapacity
 from coatcheck.proxy.server_resources import ServerResources
 from coatcheck.proxy.server_results import ServerResults
@@ -272,7 +272,12 @@ class Conversation:
         """Handle a line from the server; with several servers, with the only request that it may answer."""
         if request is not None:
             self._parsed_in_turn(line, lambda *read: self._message_from_server(*as_answer_to(request, *read)), request)
-        elif not jsonrpc.looks_like_json(line):
+            return
+        for each in with_one_id(line):
+            self._line_from_server(each)
+
+    def _line_from_server(self, line: bytes) -> None:
+        if not jsonrpc.looks_like_json(line):
             if line.strip():
                 self._on_stray_output(line)
         elif len(line) > jsonrpc.LONG_LINE and self._passes_unparsed(line):

@@ -30,6 +30,7 @@ _OF_BROKEN = re.compile(
 )
 _ID_AT_THE_END = re.compile(rb"""["']id["']\s*:\s*%b[\s}]*\Z""" % _ID)
 _ESCAPED_LETTER = re.compile(rb"\\u00[4-7]")
+_ID_AS_LAST_MEMBER = re.compile(rb'"id"\s*:\s*%b\s*\}\s*\Z' % _ID)
 _ENDS = 1_000
 _MAX_QUOTES, _LONG_TEXT = 400, 4_000
 _MARKS = (b"@ob", b"@\\", b"@OB", b"@Ob", b"@oB")
@@ -59,6 +60,17 @@ def find_response_id(line: bytes) -> Id | None:
         return None
     value = parse(line[found])
     return (type(value).__name__, value)
+
+
+def contradicting_ids(line: bytes) -> tuple[Id, ...]:
+    """Return both ids of a response that has two; parsers use either, so that the other's request would stay open."""
+    at = line.rfind(b'"id"', max(len(line) - _ENDS, 0))
+    last = None if at < 0 else _ID_AS_LAST_MEMBER.match(line[at:])
+    first = None if last is None else _ID_FIRST.match(line[:_ENDS])
+    if last is None or first is None or first.lastindex is None:
+        return ()
+    ids = [parse(last[1]), parse(first[first.lastindex])]
+    return () if dump_json(ids[0]) == dump_json(ids[1]) else tuple((type(each).__name__, each) for each in ids)
 
 
 def find_broken_response_id(line: bytes) -> Id | None:

@@ -5,6 +5,7 @@ from typing import Any
 from coatcheck.codec import json_type, load_exactly
 from coatcheck.errors import excerpt, quoted
 from coatcheck.proxy.jsonrpc import Id, Message, error_response, id_of, to_line
+from coatcheck.proxy.partial_parsing import contradicting_ids
 
 LONGEST_QUOTATION = 200
 """Characters of a malformed response that an error quotes."""
@@ -69,6 +70,12 @@ def as_answer_to(request: Id, message: Any, line: bytes) -> tuple[Any, bytes]:
         return message, line
     answer = {"jsonrpc": "2.0", "id": request[1], **outcome}
     return answer, to_line(answer)
+
+
+def with_one_id(line: bytes) -> list[bytes]:
+    """Return the line of a message, or, for a response with two ids, an error for each of them."""
+    fault = "The server's response is malformed: it has two ids."
+    return [to_line(error_response(each, fault)) for _, each in contradicting_ids(line)] or [line]
 
 
 def unreadable(line: bytes) -> str:

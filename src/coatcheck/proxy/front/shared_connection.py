@@ -41,7 +41,7 @@ from coatcheck.proxy.partial_parsing import (
     replace_response_id,
 )
 from coatcheck.proxy.pending_requests import PendingRequests
-from coatcheck.proxy.response_checks import unreadable, well_formed_response
+from coatcheck.proxy.response_checks import unreadable, well_formed_response, with_one_id
 from coatcheck.proxy.send_capacity import SendCapacity
 from coatcheck.proxy.upstreams.base import UpstreamConnection
 
@@ -242,6 +242,10 @@ class SharedConnection:
             request.requester.take(request.error(text))
 
     def _on_line(self, line: bytes, related: Id | None) -> None:
+        for each in with_one_id(line):
+            self._take_line(each, related)
+
+    def _take_line(self, line: bytes, related: Id | None) -> None:
         seen = find_response_id(line) if len(line) > LONG_LINE else None
         message = parse(line) if seen is None else None
         if not message:  # it is long, or nested too deeply

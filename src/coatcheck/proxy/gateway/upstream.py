@@ -37,6 +37,7 @@ from coatcheck.proxy.partial_parsing import (
     with_members,
 )
 from coatcheck.proxy.pending_requests import PendingRequest, PendingRequests
+from coatcheck.proxy.response_checks import with_one_id
 from coatcheck.proxy.upstreams.base import UpstreamConnection
 
 logger = logging.getLogger(__name__)
@@ -290,6 +291,10 @@ class Upstream:
             self._connection.send(to_line(message), message)
 
     def _on_line(self, line: bytes, related: Id | None) -> None:
+        for each in with_one_id(line):
+            self._take_line(each, related)
+
+    def _take_line(self, line: bytes, related: Id | None) -> None:
         if len(line) > PARSED_AT_ONCE:
             self._parsing.start(self._forward_long_response(line, related), len(line))
         else:
