@@ -89,6 +89,7 @@ async def test_a_server_that_keeps_nothing_fails_the_demo(modules, tmp_path):
 async def test_a_coatcheck_that_does_not_start_fails_the_demo_with_a_reason(modules, tmp_path, monkeypatch, capsys):
     demo, _, _ = modules
     found = demo.program
+    monkeypatch.setattr(demo, "COMMITS", 20)
     monkeypatch.setattr(demo, "program", lambda name: "false" if name == "coatcheck" else found(name))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)

@@ -112,7 +112,7 @@ async def test_the_text_of_a_view_without_structured_content_stays_whole(tmp_pat
             assert json.loads(text_of(untouched)[:1] or "0") == 0
 
 
-@pytest.mark.parametrize("how", ["wrapped", "gateway"])
+@pytest.mark.parametrize("how", [pytest.param("wrapped", marks=pytest.mark.long), "gateway"])
 async def test_in_a_browser_a_view_shows_the_data_of_its_server_over_every_connection(how, tmp_path):
     servers = {"segments": [*npm_server(SEGMENTS), "--stdio"], "clock": [*npm_server(CLOCK), "--stdio"]}
     gateway = gateway_before(tmp_path / "mcp.json", **servers)

@@ -14,6 +14,15 @@ from tests.wrap.running import wrapped_over_http
 ECHO_SERVER = [PYTHON, str(Path(__file__).parent / "echo_server.py")]
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The store and the protocol do not depend on each other: not every pair of them is tested each time."""
+    for item in items:
+        chosen = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        if (chosen.get("container"), chosen.get("mode")) in {("memory", "auto"), ("redis", "legacy")}:
+            item.add_marker(pytest.mark.long)
+
+
 @pytest.fixture(params=["auto", "legacy"])
 def mode(request: pytest.FixtureRequest) -> str:
     """The legacy and the modern protocol."""

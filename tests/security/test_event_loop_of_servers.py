@@ -16,8 +16,8 @@ FEWEST = 4
 
 @pytest.mark.parametrize(
     "server",
-    # A gateway of one server runs the code of a wrapped server too.
-    [pytest.param(name, marks=pytest.mark.long) if name == "wrapped" else name for name in SERVERS],
+    # A gateway of one server runs the code of a wrapped server too; `test_event_loop.py` tests the other parts.
+    [name if name == "gateway" else pytest.param(name, marks=pytest.mark.long) for name in SERVERS],
 )
 async def test_small_calls_are_answered_while_large_results_and_references_pass(server, tmp_path: Path):
     async with server_with_rows(server, tmp_path) as client:

@@ -143,7 +143,11 @@ def proxied(server: FastMCP[Any], container: Container) -> FastMCP[Any]:
 WAYS = [attached, with_middleware, mounted, mounted_with_middleware, mounted_with_middleware_on_both, proxied]
 
 
-@pytest.fixture(params=WAYS)
+# `attach` adds the middleware too, and with the middleware on both servers, the inner one works as alone.
+IN_PART = {with_middleware, mounted_with_middleware}
+
+
+@pytest.fixture(params=[pytest.param(way, marks=pytest.mark.long if way in IN_PART else ()) for way in WAYS])
 def server(request: pytest.FixtureRequest, container: Container) -> FastMCP[Any]:
     return request.param(third_party_server(), container)
 

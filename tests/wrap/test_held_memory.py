@@ -120,7 +120,7 @@ async def test_long_calls_of_many_clients_are_parsed_in_turn(way):
 
     async with application.running():
         reference = f"@{explorer.store.put('kept')}"
-        answers = await asyncio.gather(*(call_with_rows(application, way, reference) for _ in range(6)))
+        answers = await asyncio.gather(*(call_with_rows(application, way, reference) for _ in range(4)))
         assert all("45001" in answer.text for answer in answers)
     assert 2 << 20 < requests.most <= 5 << 20
     assert (requests.processed, requests.waiting, messages.held) == (0, 0, 0)
