@@ -74,11 +74,12 @@ $(READY): pyproject.toml
 	@echo "Setting up $(VENV): about a minute on first use, with downloads from the package index …" >&2
 	@if command -v uv >/dev/null 2>&1; then \
 		test -x $(BIN)/python || uv venv --quiet --python $(PYTHON) $(VENV); \
-		uv pip install --quiet --python $(BIN)/python -e '.[dev]'; \
+		uv pip install --quiet --compile-bytecode --python $(BIN)/python -e '.[dev]'; \
 	else \
 		test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'; \
 	fi
+	@$(BIN)/python -m compileall -q -j 0 src  # otherwise each of the processes that the tests start does it
 	@touch $(READY)
 	@echo "Ready." >&2
 
