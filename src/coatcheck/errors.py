@@ -209,7 +209,7 @@ _PLAIN_NAME = re.compile(r"[\w$@][\w$@./:-]*(?<![.:])")
 
 _EXPECTED = {
     "bool_": "true or false",
-    "dict_": "a table",
+    "dict_": 'a table such as {{"a": 1}}',
     "enum": "{expected}",
     "finite_number": "a finite number",
     "float_": "a number",
@@ -218,7 +218,7 @@ _EXPECTED = {
     "int_": "a whole number",
     "less_than_equal": "a number of at most {le:g}",
     "less_than": "a number less than {lt:g}",
-    "list_": "a list",
+    "list_": 'a list such as ["a", "b"]',
     "literal_error": "{expected}",
     "path_type": "a path",
     "string_type": "a text",

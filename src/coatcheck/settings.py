@@ -317,7 +317,7 @@ def variable_of(setting: str, *prefixes: str) -> str | None:
 
 
 def with_variable(settings: Any, given: Mapping[str, Any]) -> Callable[[str], str]:
-    """Return the function that names a field of other settings, with the variable from which its value is.
+    """Return the function that names a field of other settings, with where its value is from, or can be set.
 
     Args:
         settings: The class of the settings.
@@ -326,8 +326,13 @@ def with_variable(settings: Any, given: Mapping[str, Any]) -> Callable[[str], st
     prefix = settings.model_config.get("env_prefix")  # only of settings that are read from variables
 
     def place(field: str) -> str:
-        variable = None if prefix is None or field in given else variable_of(field, prefix)
-        return f"{field} in {variable}" if variable else field
+        if field in given or field not in settings.model_fields:
+            return field
+        variable = None if prefix is None else variable_of(field, prefix)
+        if variable:
+            return f"{field} in {variable}"
+        flag = f"--{field.replace('_', '-')}"
+        return f"{field} ({flag})" if prefix is None else f"{field} ({flag} or {f'{prefix}{field}'.upper()})"
 
     return place
 

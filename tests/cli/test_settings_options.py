@@ -1,13 +1,18 @@
 """Each setting is an option of the same name, and the help shows the description of the setting."""
 
-from typing import Literal, get_origin
+from typing import Annotated, Literal, get_origin
 
 import pytest
+from pydantic import BaseModel, Field
+from pydantic_settings import BaseSettings
 from typer.testing import CliRunner
 
 from coatcheck.cli.app import app
 from coatcheck.cli.settings_options import ALL, COMMON, GROUPS, flag_of
+from coatcheck.cli.toolset_options import toolset_options
+from coatcheck.errors import SettingsError
 from coatcheck.settings import Settings, unknown_variables
+from coatcheck.toolsets import Toolset
 
 WITHOUT_FLAG = {name for name, kind in ALL.items() if kind is None}
 
@@ -57,3 +62,45 @@ def test_a_misspelt_alias_is_reported_but_no_variable_of_other_programs(monkeypa
         "DEEPSET_OBJECT_STORE_TLL": "DEEPSET_OBJECT_STORE_TTL",
         "DEEPSET_REDIS_URI": "DEEPSET_REDIS_URL",
     }
+
+
+class Shelf(BaseSettings, env_prefix="SHELF_"):
+    """Settings of a toolset, with variables."""
+
+    folder: str
+    tags: list[str] = []
+    sizes: dict[str, int] | None = None
+    at_most: Annotated[int, Field(ge=1)] = 5
+
+
+class Box(BaseModel):
+    """Settings of a toolset, without variables."""
+
+    from_folder: str
+
+
+def of_shelf(*words):
+    shelf = Toolset("shelf", lambda _: {}, Shelf)
+    return shelf.load_settings(toolset_options([shelf], words, []).get("shelf"))
+
+
+def test_lists_and_tables_of_a_toolset_are_flags_too():
+    given = of_shelf("--folder", '["a"', "--tags", '["a", "b"]', '--sizes={"a": 1}')
+    assert given.model_dump() == {"folder": '["a"', "tags": ["a", "b"], "sizes": {"a": 1}, "at_most": 5}
+    assert of_shelf("--folder", '{"a": 1}').folder == '{"a": 1}'
+
+
+def test_an_error_in_the_settings_of_a_toolset_says_how_to_set_them(monkeypatch):
+    for words, expected in (
+        ([], r"shelf: folder \(--folder or SHELF_FOLDER\): it is missing"),
+        (["--folder", "x", "--tags", "a,b"], r'tags: a list such as \["a", "b"\] is expected'),
+        (["--folder", "x", "--sizes", "a"], r'sizes: a table such as \{"a": 1\} is expected'),
+        (["--folder", "x", "--at-most", "0"], "at_most: a number of at least 1 is expected"),
+    ):
+        with pytest.raises(SettingsError, match=expected):
+            of_shelf(*words)
+    monkeypatch.setenv("SHELF_AT_MOST", "0")
+    with pytest.raises(SettingsError, match="at_most in SHELF_AT_MOST: a number of at least 1"):
+        of_shelf("--folder", "x")
+    with pytest.raises(SettingsError, match=r"from_folder \(--from-folder\): it is missing"):
+        Toolset("box", lambda _: {}, Box).load_settings()

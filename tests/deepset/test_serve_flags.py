@@ -26,7 +26,7 @@ def test_tools_are_listed_one_per_line_without_a_key(serve):
 @pytest.mark.parametrize(
     ("flags", "variables", "expected"),
     [
-        ([], {}, "set DEEPSET_API_KEY"),
+        ([], {}, "set DEEPSET_API_KEY (or --api-key,"),
         ([], {"DEEPSET_API_KEY": "s3cret key"}, "without spaces or line breaks."),
         (["--api-key-from-auth-header"], {}, "--transport streamable-http"),
         (["--tools", "get_pipelin"], {"DEEPSET_API_KEY": "s3cret"}, "Did you mean get_pipeline"),

@@ -4,6 +4,7 @@ import datetime
 import io
 import json
 import logging
+import os
 import re
 import signal
 import subprocess
@@ -67,11 +68,13 @@ def test_an_exception_is_in_its_line(tmp_path):
 
 def test_a_failed_start_is_logged_as_an_object_too():
     flags = ["--redis-url", f"redis://:{CANARY}@127.0.0.1:1", "--object-store-backend", "redis"]
+    variables = {"COATCHECK_LOG_FORMAT": "json", "COATCHECK_INLINE_LIMT": "3"}
     done = subprocess.run(
-        [COATCHECK, "serve", "--log-format", "json", *flags], capture_output=True, text=True, timeout=60
+        [COATCHECK, "serve", *flags], capture_output=True, text=True, timeout=60, env={**os.environ, **variables}
     )
     assert (done.returncode, done.stdout) == (1, "")
-    logged, failed = entries(done.stderr)
+    misspelt, logged, failed = entries(done.stderr)
+    assert "Did you mean COATCHECK_INLINE_LIMIT?" in misspelt["message"]
     assert "process list" in logged["message"]
     assert "refused the connection" in failed["message"]
     assert (logged["level"], failed["level"]) == ("warning", "error")
@@ -82,6 +85,13 @@ def test_an_unknown_format_is_a_usage_error(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["coatcheck", "serve", "--log-format", "xml"])
     assert main() == 2
     assert "'text', 'json'" in capsys.readouterr().err
+
+
+def test_the_format_in_the_variable_is_known_before_other_settings(monkeypatch, capsys):
+    monkeypatch.setenv("COATCHECK_LOG_FORMAT", "xml")
+    monkeypatch.setattr(sys, "argv", ["coatcheck", "serve", "--inline-limit", "-3"])
+    assert main() == 2
+    assert "COATCHECK_LOG_FORMAT" in capsys.readouterr().err
 
 
 def test_warnings_and_uncaught_errors_are_objects_too():

@@ -11,10 +11,11 @@ from mcp.server import MCPServer
 from mcp_types import TextContent
 from pydantic import Field
 
-from coatcheck import Container, Settings
+from coatcheck import Container, Settings, configure_mcp_server
 from coatcheck.errors import ObjectNotFound, SettingsError
 from coatcheck.object_store import ObjectStore
 from coatcheck.tool_factory import MemoryType, Registry, ToolConfig, register_tools
+from coatcheck.toolsets import Toolset
 
 pytestmark = pytest.mark.anyio
 MODES = pytest.mark.parametrize("mode", ["auto", "legacy"])
@@ -184,11 +185,16 @@ async def test_unregistered_tools_are_not_mentioned() -> None:
         ({"shout": (str.upper,)}, "and here is: tuple"),
         ({"shout": (str.upper, {})}, r"and here is: \(method_descriptor, dict\)"),
         (["shout"], "and here is: list"),
+        ({5: (str.upper, ToolConfig())}, "and here is: int in place of a name"),
     ],
 )
 def test_a_malformed_registry_is_explained(registry: Any, given: str) -> None:
     with pytest.raises(SettingsError, match=f"a registry maps names to pairs.*{given}"):
         register_tools(MCPServer("mine"), registry)
+    with pytest.raises(SettingsError, match="a registry maps names to pairs"):
+        register_tools(MCPServer("mine"), registry, ["shout"])
+    with pytest.raises(SettingsError, match="a registry maps names to pairs"):
+        configure_mcp_server(MCPServer("mine"), toolsets=[Toolset("mine", lambda: registry)])
     container = Container(settings=Settings())
     container.tools.add_args(providers.Object(registry))
     with pytest.raises(SettingsError, match=f"a registry maps names to pairs.*{given}"):

@@ -55,12 +55,15 @@ def make_settings(flags: SettingsFlags) -> "Settings":
     from coatcheck.backends.url_redaction import has_password
     from coatcheck.settings import Settings, unknown_variables
 
-    for variable, meant in unknown_variables().items():
-        hint = f"Did you mean {meant}?" if meant else "The README lists the settings."
-        announce(f"the variable {excerpt(variable, 60)} is not a setting and has no effect. {hint}")
-    settings = Settings.load(flags.config, **{name: value for name, value in flags.given.items() if value is not None})
-    if "log_format" in flags.given:  # a command that writes logs
-        write_logs_as(settings.log_format)
+    given = {name: value for name, value in flags.given.items() if value is not None}
+    try:
+        settings = Settings.load(flags.config, **given)
+        if "log_format" in flags.given:  # a command that writes logs
+            write_logs_as(settings.log_format)
+    finally:  # in the format of the logs, and also before an error, which the misspelt name may explain
+        for variable, meant in unknown_variables().items():
+            hint = f"Did you mean {meant}?" if meant else "The README lists the settings."
+            announce(f"the variable {excerpt(variable, 60)} is not a setting and has no effect. {hint}")
     used = settings.object_store_backend
     for name, backend in (("redis_url", "redis"), ("sqlite_path", "sqlite")):
         if flags.given.get(name) is not None and used in {"memory", "redis", "sqlite"} - {backend}:

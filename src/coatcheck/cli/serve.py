@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from coatcheck.cli.common_options import SettingsFlags, Verbose
+from coatcheck.cli.common_options import SettingsFlags, Verbose, WrongUsage
 from coatcheck.cli.listen_options import ListenFlags, listen_options
 from coatcheck.cli.logs import configure_logging
 from coatcheck.cli.settings_options import settings_options
@@ -55,6 +55,8 @@ def serve(
     toolsets = load_toolsets(toolset or [])
     options = toolset_options(toolsets, ctx.args, known)
     names = None if tool is None else [name.strip() for given in tool for name in given.split(",") if name.strip()]
+    if names == []:
+        raise WrongUsage("--tools names no tool. --list-tools without it prints the names.")
     if list_tools:
         list_tools_of(settings, toolsets, options, names)
         return

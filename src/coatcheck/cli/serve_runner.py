@@ -30,6 +30,7 @@ from coatcheck.proxy.front.standard_streams import require_stdio, signals
 from coatcheck.tools.registration import choose_tools
 from coatcheck.tools.toolset import Toolset
 from coatcheck.wiring.attaching import configure_mcp_server
+from coatcheck.wiring.factories import merge_registries
 from coatcheck.wiring.running import running
 from coatcheck.wiring.validation import validate
 
@@ -84,9 +85,8 @@ def list_tools_of(
     tool_names: Sequence[str] | None,
 ) -> None:
     """Print the tools that a server would have: the name and first sentence of each on a line."""
-    registry = dict(make_container(flags).registry())
-    for toolset in toolsets:
-        registry |= toolset.listing(options.get(toolset.name))
+    listings = [toolset.listing(options.get(toolset.name)) for toolset in toolsets]
+    registry = merge_registries([make_container(flags).registry(), *listings])
     names = choose_tools(registry, tool_names)
     rows = []
     for name in names:

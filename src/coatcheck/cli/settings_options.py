@@ -153,7 +153,9 @@ def settings_options(*names: str, container: bool = False) -> Callable[[Command]
 
 
 def _option(name: str) -> tuple[Any, Any]:
-    kind, option = ALL[name], typer.Option(flag_of(name), show_default=False)
+    # Also errors in the settings are written in the format of the logs, so its variable is read before them.
+    variable = "COATCHECK_LOG_FORMAT" if name == "log_format" else None
+    kind, option = ALL[name], typer.Option(flag_of(name), show_default=False, envvar=variable)
     if kind is bool:
         return Annotated[bool, option], False
     return Annotated[(list[str] if kind is list else kind) | None, option], None

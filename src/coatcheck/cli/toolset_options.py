@@ -1,7 +1,9 @@
 """The options of ``coatcheck serve`` and its help, including the flags of the selected toolsets."""
 
+import json
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from coatcheck.cli.common_options import WrongUsage
@@ -36,7 +38,7 @@ def toolset_options(
     """
     from coatcheck.references import close_names
 
-    owners = {flag_of(name): (toolset.name, name) for toolset in toolsets for name in _fields(toolset)}
+    owners = {flag_of(name): (toolset, name) for toolset in toolsets for name in _fields(toolset)}
     switches = {flag_of(name) for each in toolsets for name, field in _fields(each).items() if field.annotation is bool}
     options: dict[str, dict[str, Any]] = {}
     rest = list(words)
@@ -57,8 +59,22 @@ def toolset_options(
                 raise WrongUsage(f"Option {flag} requires a value.")
             value = rest.pop(0)
         toolset, field = owners[flag]
-        options.setdefault(toolset, {})[field] = value
+        options.setdefault(toolset.name, {})[field] = _value(value, _fields(toolset)[field])
     return options
+
+
+def _value(text: str, field: "FieldInfo") -> Any:
+    """Read lists and tables as JSON, as they are written in a variable; every other value is a text."""
+    if not text.startswith(("[", "{")):
+        return text
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        TypeAdapter(field.annotation).validate_python(text)
+    except ValidationError:
+        with suppress(ValueError):
+            return json.loads(text)
+    return text
 
 
 def _fields(toolset: "Toolset") -> "Mapping[str, FieldInfo]":

@@ -123,8 +123,9 @@ def choose_tools(registry: Registry, tool_names: Iterable[str] | None) -> list[s
     Raises:
         SettingsError: A name is unknown, or the registry is malformed.
     """
+    require_registry(registry)
     if tool_names is None:
-        return list(require_registry(registry))
+        return list(registry)
     requested = {tool_names} if isinstance(tool_names, str) else set(tool_names)
     unknown = sorted(requested - registry.keys())
     if unknown:

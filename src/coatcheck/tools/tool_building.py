@@ -108,10 +108,13 @@ def require_registry(given: Any) -> Registry:
     """Return a registry.
 
     Raises:
-        SettingsError: It is another kind of object.
+        SettingsError: It is another kind of object, or a name is no text.
     """
     if not isinstance(given, Mapping):
         raise _malformed("name", type(given).__name__)
+    for name in given:
+        if not isinstance(name, str):
+            raise _malformed("name", f"{type(name).__name__} in place of a name")
     return given
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from coatcheck.errors import SettingsError, excerpt, invalid_settings
 from coatcheck.references import close_names
 from coatcheck.settings import Settings, with_variable
-from coatcheck.tools.tool_building import Registry, WorkspaceMode
+from coatcheck.tools.tool_building import Registry, WorkspaceMode, require_registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Toolset:
         name: The value for ``--toolset``.
         tools: Returns the tools; it is called with the settings, or without arguments if there are none.
         settings: Model of the settings; a ``BaseSettings`` reads its own variables. Its fields become flags of
-            ``coatcheck serve``.
+            ``coatcheck serve``; lists and tables are written as JSON.
         description: One line for listings.
     """
 
@@ -56,10 +56,10 @@ class Toolset:
         """Return the tools, with these settings.
 
         Raises:
-            SettingsError: A setting is unknown or invalid; no value is quoted.
+            SettingsError: A setting is unknown or invalid, or `tools` returned something else; no value is quoted.
         """
         settings = self.load_settings(options)
-        return self.tools() if settings is None else self.tools(settings)
+        return require_registry(self.tools() if settings is None else self.tools(settings))
 
     def listing(self, options: Mapping[str, Any] | None = None) -> Registry:
         """Return the tools for a listing, in which nothing is called."""

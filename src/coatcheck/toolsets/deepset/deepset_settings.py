@@ -73,8 +73,8 @@ class DeepsetSettings(BaseSettings):
             )
         if not self.api_key_from_auth_header and self.api_key is None:
             raise ValueError(
-                "an API key is needed: set DEEPSET_API_KEY, or take it from each request with "
-                "--api-key-from-auth-header"
+                "an API key is needed: set DEEPSET_API_KEY (or --api-key, which the process list shows), or take it "
+                "from each request with --api-key-from-auth-header"
             )
         if self.api_key is not None and not may_be_key(self.api_key.get_secret_value()):
             raise ValueError(NO_KEY)
