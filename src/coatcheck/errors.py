@@ -24,11 +24,13 @@
 Messages quote bounded excerpts only and never a secret.
 """
 
+import math
 import re
 import sys
 from collections.abc import Callable
 from contextvars import ContextVar
 from importlib import import_module
+from numbers import Integral, Real
 from typing import Any
 
 __all__ = [
@@ -252,6 +254,23 @@ def invalid_settings(what: str, error: Any, place: Callable[[str], str] = str) -
     """
     text = "; ".join(f"{place(field)}: {fault}" if field else fault for field, fault in field_faults(error))
     return SettingsError(f"{what}: {text.removesuffix('.')}.")
+
+
+def require_numbers(owner: str, least: float = 0, *, whole: bool = True, **numbers: Any) -> None:
+    """Refuse arguments that are not finite numbers of at least ``least``.
+
+    Raises:
+        TypeError: One is of another type; true and false are no numbers.
+        ValueError: One is too small, infinite or not a number.
+    """
+    for name, number in numbers.items():
+        if isinstance(number, bool) or not isinstance(number, (int, Integral) if whole else (int, float, Real)):
+            kind = "a whole number" if whole else "a number"
+            raise TypeError(f"{owner}: {name} must be {kind}, not {type(number).__name__}.")
+        if not math.isfinite(number):
+            raise ValueError(f"{owner}: {name} must be finite, not {number}.")
+        if number < least:
+            raise ValueError(f"{owner}: {name} must be at least {least:g}, not {number}.")
 
 
 def counted(count: int, noun: str) -> str:

@@ -9,7 +9,7 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -38,7 +38,17 @@ _HEADER = "COATCHECK_HEADER_"
 """Prefix of variables that contain headers of a wrapped server; see ``coatcheck install``."""
 _FILE = "_config_file"
 
-Limit = Annotated[int, Field(ge=0)]
+
+def _no_switch(given: Any) -> Any:
+    """Refuse true and false as numbers: pydantic reads them as 1 and 0."""
+    if isinstance(given, bool):
+        raise ValueError("a number is expected, not true or false")  # noqa: TRY004
+    return given
+
+
+Whole = Annotated[int, BeforeValidator(_no_switch)]
+Real = Annotated[float, BeforeValidator(_no_switch)]
+Limit = Annotated[Whole, Field(ge=0)]
 """A number of characters, bytes or objects; for limits, 0 usually means no limit."""
 
 
@@ -163,28 +173,28 @@ class Settings(BaseSettings):
         None, description="Redis: key of the client certificate, if it is in a separate file."
     )
     redis_prefix: str = Field("coatcheck:", description="Redis: prefix of every key.")
-    redis_timeout: float = Field(0.8, gt=0, description="Redis: timeout of an operation.")
-    redis_max_connections: int = Field(
+    redis_timeout: Real = Field(0.8, gt=0, description="Redis: timeout of an operation.")
+    redis_max_connections: Whole = Field(
         32, ge=1, description="Redis: maximum number of connections for each event loop."
     )
     redis_compress_above: Limit | None = Field(
         None, description="Redis: bytes above which objects are compressed; 0: never."
     )
     redis_ids: Literal["uuid", "short"] = Field("uuid", description="Redis: ids of 36 characters, or of 10.")
-    object_store_ttl: float = Field(
+    object_store_ttl: Real = Field(
         3600.0, allow_inf_nan=False, description="Seconds an object is kept; 0 or less: no expiry."
     )
-    object_store_max_idle: float = Field(
+    object_store_max_idle: Real = Field(
         0.0,
         ge=0,
         allow_inf_nan=False,
         description="Memory, SQLite: seconds after which an unused object expires; 0: no limit.",
     )
 
-    wait_for_store: float = Field(0.0, ge=0, description="Seconds to wait at start for a store that does not answer.")
+    wait_for_store: Real = Field(0.0, ge=0, description="Seconds to wait at start for a store that does not answer.")
 
-    shutdown_timeout: float = Field(10.0, ge=0, description="Maximum seconds from a signal to the end of the process.")
-    max_caller_sessions: int = Field(
+    shutdown_timeout: Real = Field(10.0, ge=0, description="Maximum seconds from a signal to the end of the process.")
+    max_caller_sessions: Whole = Field(
         50, ge=0, description="HTTP (wrap): maximum number of open sessions of one caller, of 200 for all."
     )
     log_format: Literal["text", "json"] = Field("text", description="Format of the logs on stderr.")
@@ -225,7 +235,7 @@ class Settings(BaseSettings):
         description="Count inline_limit, tool_limits and round_limit in tokens, each of at most 4 characters.",
     )
     preview_limit: Limit = Field(4000, description="Maximum length of a preview, in characters.")
-    response_limit: int = Field(
+    response_limit: Whole = Field(
         8000, ge=500, description="Maximum length of an answer of an object tool, in characters."
     )
 
@@ -242,11 +252,11 @@ class Settings(BaseSettings):
     max_namespace_bytes: Limit = Field(512 * MEBIBYTE, description="Memory, SQLite: maximum bytes of one user.")
     max_total_bytes: Limit = Field(2048 * MEBIBYTE, description="Memory, SQLite: maximum bytes of all users.")
 
-    sandbox_workers: int = Field(
+    sandbox_workers: Whole = Field(
         2, ge=1, le=64, description="Number of worker processes, which run patterns and filters."
     )
-    sandbox_timeout: float = Field(2.0, gt=0, description="Seconds a pattern or filter may run.")
-    sandbox_memory: int = Field(1024 * MEBIBYTE, ge=128 * MEBIBYTE, description="Bytes of memory for each worker.")
+    sandbox_timeout: Real = Field(2.0, gt=0, description="Seconds a pattern or filter may run.")
+    sandbox_memory: Whole = Field(1024 * MEBIBYTE, ge=128 * MEBIBYTE, description="Bytes of memory for each worker.")
     sandbox_cache: Limit = Field(256 * MEBIBYTE, description="Bytes of decoded objects that each worker keeps.")
 
     def __init__(self, **values: Any) -> None:
@@ -314,27 +324,6 @@ def variable_of(setting: str, *prefixes: str) -> str | None:
     set_here = {variable.upper() for variable, value in os.environ.items() if value}
     names = [f"{prefix}{setting}".upper() for prefix in prefixes]
     return next((name for name in names if name in set_here), None)
-
-
-def with_variable(settings: Any, given: Mapping[str, Any]) -> Callable[[str], str]:
-    """Return the function that names a field of other settings, with where its value is from, or can be set.
-
-    Args:
-        settings: The class of the settings.
-        given: The arguments of its constructor, which override variables.
-    """
-    prefix = settings.model_config.get("env_prefix")  # only of settings that are read from variables
-
-    def place(field: str) -> str:
-        if field in given or field not in settings.model_fields:
-            return field
-        variable = None if prefix is None else variable_of(field, prefix)
-        if variable:
-            return f"{field} in {variable}"
-        flag = f"--{field.replace('_', '-')}"
-        return f"{field} ({flag})" if prefix is None else f"{field} ({flag} or {f'{prefix}{field}'.upper()})"
-
-    return place
 
 
 def _read_file(path: Path) -> dict[str, Any]:

@@ -1,10 +1,14 @@
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from functools import partial
 from itertools import count
+from math import inf, nan
 
 import pytest
 
-from coatcheck.backends import InMemoryBackend
+from coatcheck import Explorer, ObjectStore
+from coatcheck.backends import InMemoryBackend, RedisBackend, SQLiteBackend
 from coatcheck.backends.memory import SWEEP_BATCH
 from coatcheck.errors import ObjectTooLarge
 
@@ -200,9 +204,35 @@ def test_without_bounds_nothing_is_evicted():
     assert backend.statistics().bytes == 500_000
 
 
-def test_a_negative_bound_is_refused():
-    with pytest.raises(ValueError, match="negative"):
-        InMemoryBackend(max_bytes=-1)
+@pytest.mark.parametrize(
+    ("create", "whole", "fractions"),
+    [
+        (InMemoryBackend, ("max_objects", "max_bytes", "max_namespace_objects", "max_namespace_bytes"), ("max_idle",)),
+        (partial(SQLiteBackend, "x"), ("max_bytes", "max_namespace_objects", "max_namespace_bytes"), ("max_idle",)),
+        (partial(SQLiteBackend, "x"), (), ("timeout",)),
+        (partial(RedisBackend, "redis://h"), ("max_connections",), ("timeout", "connect_timeout")),
+        (partial(ObjectStore, InMemoryBackend()), ("max_object_bytes", "compress_above"), ()),
+        (partial(Explorer, ObjectStore(InMemoryBackend())), ("preview_limit", "response_limit"), ()),
+    ],
+)
+def test_a_limit_that_is_no_number_or_negative_is_refused_by_its_name(create, whole, fractions):
+    for name in (*whole, *fractions):
+        create(**{name: 1})
+        for given in ("5", True, *((1.5,) if name in whole else ())):
+            with pytest.raises(TypeError, match=rf": {name} must be a (whole )?number, not {type(given).__name__}\.$"):
+                create(**{name: given})
+        for given in (-1, *((nan, inf) if name in fractions else ())):
+            with pytest.raises(ValueError, match=rf": {name} must be .*, not {given}\.$"):
+                create(**{name: given})
+
+
+def test_a_lifetime_is_any_finite_number():
+    assert [ObjectStore(InMemoryBackend(), ttl=ttl).ttl for ttl in (-1, 0, 0.5, 60)] == [-1, 0, 0.5, 60]
+    for given in (None, "60", timedelta(1)):
+        with pytest.raises(TypeError, match=r"^ObjectStore: ttl must be a number, not "):
+            ObjectStore(InMemoryBackend(), ttl=given)
+    with pytest.raises(ValueError, match=r"^ObjectStore: ttl must be finite, not inf"):
+        ObjectStore(InMemoryBackend(), ttl=inf)
 
 
 def test_a_stored_value_is_a_copy():

@@ -9,8 +9,10 @@ from mcp.server import MCPServer, Server
 
 from coatcheck import (
     Container,
+    Explorer,
     InMemoryBackend,
     ObjectStore,
+    ReferenceSyntaxError,
     Settings,
     WiringError,
     attach,
@@ -112,6 +114,33 @@ def test_a_container_can_be_copied():
     assert container.store().list() == []
 
 
-def test_a_container_in_place_of_a_store_is_an_error_that_names_its_store():
-    with pytest.raises(TypeError, match=r"pass container\.store"):
-        explorable(object_store=Container(settings=Settings()))
+@pytest.mark.parametrize("given", [Container(settings=Settings()), InMemoryBackend(), ObjectStore, 3])
+def test_something_else_in_place_of_a_store_is_an_error_that_names_the_store(given):
+    for create in (lambda: explorable(object_store=given), lambda: Explorer(given)):
+        with pytest.raises(TypeError, match=r"pass container\.store"):
+            create()
+    with pytest.raises(TypeError, match="not the class Explorer; pass"):
+        explorable(object_store=ObjectStore(InMemoryBackend()), explorer=Explorer)
+
+
+def test_a_namespace_that_is_no_text_is_an_error():
+    container = Container(settings=Settings(), namespace=providers.Object(lambda: None))
+    with pytest.raises(WiringError, match="returned NoneType; it must return a text"):
+        container.store().put(1)
+
+
+@pytest.mark.parametrize("given", ["5f3a", "obj_a b", "", None, 7])
+def test_an_id_that_cannot_be_referenced_is_an_error(given):
+    with pytest.raises(WiringError, match=rf"^generate_id returned {given!r}; an id is obj_"):
+        ObjectStore(InMemoryBackend(), generate_id=lambda: given).put(1)
+
+
+def test_a_reference_in_place_of_an_id_is_an_error():
+    store = ObjectStore(InMemoryBackend())
+    reference = f"@{store.put([1])}"
+    for method in (store.get, store.fetch, store.read, store.peek, store.metadata, store.delete):
+        with pytest.raises(ReferenceSyntaxError, match=r"^@obj_001(\[0\])? is a reference, and the store takes ids"):
+            method(reference)
+        with pytest.raises(ReferenceSyntaxError):
+            method(f"{reference}[0]")
+    assert store.get(reference.removeprefix("@")) == [1]

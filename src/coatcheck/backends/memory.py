@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from coatcheck.backends.base import Backend, BackendStatistics
-from coatcheck.errors import ObjectTooLarge
+from coatcheck.errors import ObjectTooLarge, require_numbers
 
 
 class Deadlines:
@@ -111,6 +111,10 @@ class InMemoryBackend(Backend):
         max_namespace_bytes: Maximum bytes in one namespace.
         max_idle: Seconds after which an unused object expires.
         clock: Returns monotonic seconds.
+
+    Raises:
+        TypeError: A bound is not a number.
+        ValueError: A bound is negative or not finite.
     """
 
     blocking = False
@@ -125,9 +129,14 @@ class InMemoryBackend(Backend):
         max_idle: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        bounds = (max_objects, max_bytes, max_namespace_objects, max_namespace_bytes, max_idle)
-        if min(bounds) < 0:
-            raise ValueError(f"A bound is negative: {bounds}. Use 0 for no bound.")
+        require_numbers(
+            "InMemoryBackend",
+            max_objects=max_objects,
+            max_bytes=max_bytes,
+            max_namespace_objects=max_namespace_objects,
+            max_namespace_bytes=max_namespace_bytes,
+        )
+        require_numbers("InMemoryBackend", whole=False, max_idle=max_idle)
         self._max_objects = max_objects or math.inf
         self._max_bytes = max_bytes or math.inf
         self._max_namespace_objects = max_namespace_objects or math.inf

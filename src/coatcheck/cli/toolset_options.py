@@ -70,7 +70,7 @@ def _value(text: str, field: "FieldInfo") -> Any:
     from pydantic import TypeAdapter, ValidationError
 
     try:
-        TypeAdapter(field.annotation).validate_python(text)
+        TypeAdapter[Any](field.annotation or Any).validate_python(text)
     except ValidationError:
         with suppress(ValueError):
             return json.loads(text)

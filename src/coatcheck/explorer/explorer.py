@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from coatcheck.errors import require_numbers
 from coatcheck.explorer.explorer_call import ExplorerCall, Kept, target_of
 from coatcheck.explorer.operations import Answer
 from coatcheck.explorer.operations.searching import MATCHES_SHOWN
@@ -18,6 +19,16 @@ DEFAULT_PREVIEW_LIMIT = 4000
 DEFAULT_RESPONSE_LIMIT = 8000
 
 
+def require_store(given: Any) -> None:
+    """Refuse what is neither a store nor a function that returns one; raises ``TypeError``."""
+    if isinstance(given, type) or not (callable(given) or hasattr(given, "put_encoded")):
+        named = f"the class {given.__name__}" if isinstance(given, type) else type(given).__name__
+        raise TypeError(
+            f"object_store must be an ObjectStore or a provider of one, not {named}; "
+            "pass container.store, or create one over a backend with ObjectStore(backend)."
+        )
+
+
 class Explorer:
     """Shows, searches and transforms stored objects in answers of bounded length.
 
@@ -31,6 +42,10 @@ class Explorer:
     ``obj_id`` is an id with or without ``@``, optionally with a path; ``path`` selects a part, such as
     ``items[3].name``. All methods raise ``ObjectNotFound``, ``PathNotFound``, ``ReferenceSyntaxError`` and
     ``ObjectStoreUnavailable``; each has an asynchronous form, with an ``a`` before its name.
+
+    Raises:
+        TypeError: ``store`` is neither a store nor a function, or a limit is not a whole number.
+        ValueError: A limit is negative.
     """
 
     def __init__(
@@ -42,6 +57,8 @@ class Explorer:
         response_limit: int = DEFAULT_RESPONSE_LIMIT,
         tool_names: Names | None = None,
     ) -> None:
+        require_store(store)
+        require_numbers("Explorer", preview_limit=preview_limit, response_limit=response_limit)
         self._store = store
         self._sandbox = sandbox
         self.preview_limit = preview_limit

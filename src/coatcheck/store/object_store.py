@@ -1,5 +1,6 @@
 """The object store: stores values under generated ids, in the namespace of each caller."""
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -7,13 +8,21 @@ from typing import Any, TypeAlias
 from coatcheck import codec
 from coatcheck.backends import Backend, ObjectStoreBackend
 from coatcheck.codec import HEAD_BYTES, Encoded, Metadata
-from coatcheck.errors import ListingUnsupported, ObjectNotFound, ObjectTooLarge, SandboxError
+from coatcheck.errors import (
+    ListingUnsupported,
+    ObjectNotFound,
+    ObjectTooLarge,
+    SandboxError,
+    WiringError,
+    excerpt,
+    require_numbers,
+)
 from coatcheck.references import is_object_id
 from coatcheck.store.backend_source import BackendLike, BackendSource
 from coatcheck.store.call_mode import ASYNC, BLOCKING, CallMode, run_blocking
 from coatcheck.store.events import DELETE, GET, LIST, PEEK, PUT, Observation, Watch
 from coatcheck.store.payload_codec import Codec, PayloadChanges
-from coatcheck.store.stored_object import ObjectSummary, StoredObject, newest_first
+from coatcheck.store.stored_object import ObjectSummary, StoredObject, newest_first, refuse_reference
 
 DEFAULT_TTL = 3600.0
 LISTED_AT_MOST = 1000
@@ -44,7 +53,13 @@ class ObjectStore:
         namespace: Returns the caller's namespace.
         observation: Receives events for metrics and tracing.
 
-    Every method has an asynchronous form, with an ``a`` before its name.
+    Every method has an asynchronous form, with an ``a`` before its name. An ``object_id`` is written without ``@`` and
+    path: ``obj_001``. `Explorer.resolve` takes references.
+
+    Raises:
+        TypeError: ``ttl`` or a limit is not a number, or ``namespace`` is not a function.
+        ValueError: A limit is negative, or ``ttl`` is not finite.
+        WiringError: ``backend`` or ``codec`` lacks methods.
     """
 
     def __init__(
@@ -62,6 +77,8 @@ class ObjectStore:
     ) -> None:
         if namespace is not None and not callable(namespace):
             raise TypeError(f"namespace must be a function that returns a text, not {type(namespace).__name__}.")
+        require_numbers("ObjectStore", -math.inf, whole=False, ttl=ttl)
+        require_numbers("ObjectStore", max_object_bytes=max_object_bytes, compress_above=compress_above)
         self.observation = Observation() if observation is None else observation
         self._watch = self.observation.watch
         self._backends = BackendSource(backend)
@@ -119,7 +136,12 @@ class ObjectStore:
         """Return the id for an encoded value of this size in bytes; raises ``ObjectTooLarge``."""
         if 0 < self._max_object_bytes < size:
             raise ObjectTooLarge(size, self._max_object_bytes)
-        return (self._generate_id or self._backends.now().backend.generate_id)()
+        object_id = (self._generate_id or self._backends.now().backend.generate_id)()
+        if not isinstance(object_id, str) or not is_object_id(object_id):
+            raise WiringError(
+                f"generate_id returned {excerpt(repr(object_id))}; an id is obj_ and then letters, digits, _ or -."
+            )
+        return object_id
 
     def put_encoded(
         self,
@@ -272,6 +294,7 @@ class ObjectStore:
     async def _delete(self, mode: CallMode, object_id: str) -> bool:
         with self._watch(DELETE) as watch:
             backend = self._backend
+            refuse_reference(object_id)
             removed = is_object_id(object_id) and await mode.call(backend.delete, backend.adelete, self._key(object_id))
             if not removed:
                 watch.record_miss()
@@ -340,11 +363,17 @@ class ObjectStore:
 
     def _key(self, object_id: str) -> str:
         namespace = self.namespace()
+        if not isinstance(namespace, str):  # None for unknown callers would be a namespace that they all share
+            raise WiringError(
+                f"The function for the namespace returned {type(namespace).__name__}; it must return a text, and raise "
+                "an error for a caller who may not use the store."
+            )
         return f"{namespace}:{object_id}" if namespace else object_id
 
     def _key_of(self, object_id: str) -> str:
         """Return the key of an object; text that is not an id ("other:obj_1") never reaches the backend."""
         if not is_object_id(object_id):
+            refuse_reference(object_id)
             raise ObjectNotFound(object_id)
         return self._key(object_id)
 

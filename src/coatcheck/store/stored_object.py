@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from coatcheck import codec
 from coatcheck.codec import Metadata
-from coatcheck.errors import ObjectUnreadable
+from coatcheck.errors import ObjectUnreadable, ReferenceSyntaxError, excerpt
 
 
 class StoredObject(NamedTuple):
@@ -72,3 +72,12 @@ def newest_first(heads: Iterable[tuple[str, bytes | None]]) -> list[ObjectSummar
                 metadata, start = codec.unpack(head)
                 found.append(ObjectSummary(name, metadata, bytes(start) if metadata.is_plain else b""))
     return sorted(found, key=lambda summary: summary.metadata.created, reverse=True)
+
+
+def refuse_reference(object_id: str) -> None:
+    """Raise ``ReferenceSyntaxError`` for a reference in place of an id, which would only ever be "not found"."""
+    if object_id.startswith("@"):
+        raise ReferenceSyntaxError(
+            f"{excerpt(object_id)} is a reference, and the store takes ids such as obj_001, without @ and path. "
+            "Explorer.resolve() takes references."
+        )

@@ -16,6 +16,7 @@ from coatcheck.arguments.resolver import Resolver
 from coatcheck.codec import free_chunks
 from coatcheck.errors import CoatcheckError, as_tool_error
 from coatcheck.explorer import Explorer
+from coatcheck.explorer.explorer import require_store
 from coatcheck.store.call_mode import ASYNC, BLOCKING, run_blocking
 from coatcheck.store.object_store import ObjectStore
 from coatcheck.tools.hidden_parameters import unwrapped
@@ -53,19 +54,15 @@ def explorer_provider(object_store: StoreSource, explorer: ExplorerSource | None
             a provider of one.
     """
     object_store, explorer = unwrapped(object_store), unwrapped(explorer)
-    if not isinstance(object_store, ObjectStore) and not callable(object_store):
-        raise TypeError(
-            f"object_store must be an ObjectStore or a provider of one, not {type(object_store).__name__}; "
-            "pass container.store, or create one over a backend with ObjectStore(backend)."
-        )
+    require_store(object_store)
     if explorer is None:
         return _created_once(object_store)
     if isinstance(explorer, Explorer):
         return lambda: explorer
-    if not callable(explorer):
+    if isinstance(explorer, type) or not callable(explorer):
+        named = f"the class {explorer.__name__}" if isinstance(explorer, type) else type(explorer).__name__
         raise TypeError(
-            f"explorer must be an Explorer or a provider of one, not {type(explorer).__name__}; pass "
-            "container.explorer, or leave it out."
+            f"explorer must be an Explorer or a provider of one, not {named}; pass container.explorer, or leave it out."
         )
     return explorer
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from coatcheck.errors import SettingsError, excerpt, invalid_settings
 from coatcheck.references import close_names
-from coatcheck.settings import Settings, with_variable
+from coatcheck.settings import Settings, variable_of
 from coatcheck.tools.tool_building import Registry, WorkspaceMode, require_registry
 
 
@@ -109,6 +109,27 @@ class Toolset:
         """
         del container
         return Installation(self.registry(options))
+
+
+def with_variable(settings: Any, given: Mapping[str, Any]) -> Callable[[str], str]:
+    """Return the function that names a field of other settings, with where its value is from, or can be set.
+
+    Args:
+        settings: The class of the settings.
+        given: The arguments of its constructor, which override variables.
+    """
+    prefix = settings.model_config.get("env_prefix")  # only of settings that are read from variables
+
+    def place(field: str) -> str:
+        if field in given or field not in settings.model_fields:
+            return field
+        variable = None if prefix is None else variable_of(field, prefix)
+        if variable:
+            return f"{field} in {variable}"
+        flag = f"--{field.replace('_', '-')}"
+        return f"{field} ({flag})" if prefix is None else f"{field} ({flag} or {f'{prefix}{field}'.upper()})"
+
+    return place
 
 
 ENTRY_POINT_GROUP = "coatcheck.toolsets"

@@ -18,13 +18,14 @@ from coatcheck.backends.redis.loop_clients import LoopClients
 from coatcheck.backends.redis.operation_deadline import Budget
 from coatcheck.backends.redis.redis_clients import RedisClients, SentinelClients, ServerClients, unnamed
 from coatcheck.backends.redis.redis_url import RedisAddress, malformed, parse_redis_url
-from coatcheck.errors import MissingExtra, SettingsError
+from coatcheck.errors import MissingExtra, SettingsError, require_numbers
 from coatcheck.user_folders import expand_home, why_no_file
 
 # Larger values are transferred in a worker thread in chunks of this size; see docs/decisions/backends.md.
 PIECE_BYTES = 4 * 2**20
 _SCAN_COUNT = 500
 _HEALTH_CHECK_SECONDS = 30
+_SHORTEST_SECONDS = 0.001
 _KINDS: dict[str, type[RedisClients]] = {
     "server": ServerClients,
     "sentinel": SentinelClients,
@@ -80,6 +81,8 @@ class RedisBackend(Backend):
     Raises:
         SettingsError: The URL is invalid.
         MissingExtra: The redis package is not installed.
+        TypeError: ``max_connections`` or a timeout is not a number.
+        ValueError: One is too small or not finite.
     """
 
     shared = True
@@ -94,13 +97,16 @@ class RedisBackend(Backend):
         connect_timeout: float | None = None,
         sentinel_username: str | None = None,
         sentinel_password: str | None = None,
-        ca_file: Path | None = None,
-        client_certificate: Path | None = None,
-        client_key: Path | None = None,
+        ca_file: Path | str | None = None,
+        client_certificate: Path | str | None = None,
+        client_key: Path | str | None = None,
     ) -> None:
         _require_redis()
         from redis import RedisError
 
+        require_numbers("RedisBackend", 1, max_connections=max_connections)
+        connecting = timeout if connect_timeout is None else connect_timeout
+        require_numbers("RedisBackend", _SHORTEST_SECONDS, whole=False, timeout=timeout, connect_timeout=connecting)
         self._address: RedisAddress = parse_redis_url(redis_url, sentinel_username, sentinel_password)
         self._prefix = prefix.encode()
         options: dict[str, Any] = {
@@ -304,10 +310,10 @@ def _milliseconds(ttl_seconds: float | None) -> int | None:
 
 
 def _tls_options(
-    ca_file: Path | None, client_certificate: Path | None, client_key: Path | None, *, tls: bool
+    ca_file: Path | str | None, client_certificate: Path | str | None, client_key: Path | str | None, *, tls: bool
 ) -> dict[str, Any]:
     given = {"ssl_ca_certs": ca_file, "ssl_certfile": client_certificate, "ssl_keyfile": client_key}
-    files = {name: expand_home(path) for name, path in given.items() if path is not None}
+    files = {name: expand_home(Path(path)) for name, path in given.items() if path is not None}
     if not tls:
         if files:
             raise SettingsError("A CA file or client certificate goes with a rediss:// URL: this one is without TLS.")

@@ -17,7 +17,7 @@ from coatcheck.backends.object_ids import SHARED_FILE_ID_CHARACTERS, short_id
 from coatcheck.backends.sqlite.database_file import PIECES_BITS, Connections
 from coatcheck.backends.sqlite.disk_space import DiskSpace
 from coatcheck.backends.sqlite.errors import Damaged, SQLiteUnavailable, error_kind, unavailable
-from coatcheck.errors import ObjectTooLarge
+from coatcheck.errors import ObjectTooLarge, require_numbers
 from coatcheck.user_folders import expand_home
 
 PIECE_BYTES = 4 * 2**20
@@ -73,6 +73,10 @@ class SQLiteBackend(Backend):
         max_idle: Seconds after which an unused object expires.
         timeout: Seconds to wait for other processes that are writing.
         clock: Returns seconds since the epoch; the system clock, because the file outlives processes.
+
+    Raises:
+        TypeError: A bound or ``timeout`` is not a number.
+        ValueError: One is negative or not finite.
     """
 
     shared = True
@@ -88,9 +92,13 @@ class SQLiteBackend(Backend):
         timeout: float = 5.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        bounds = (max_bytes, max_namespace_objects, max_namespace_bytes, max_idle)
-        if min(bounds) < 0:
-            raise ValueError(f"A bound is negative: {bounds}. Use 0 for no bound.")
+        require_numbers(
+            "SQLiteBackend",
+            max_bytes=max_bytes,
+            max_namespace_objects=max_namespace_objects,
+            max_namespace_bytes=max_namespace_bytes,
+        )
+        require_numbers("SQLiteBackend", whole=False, max_idle=max_idle, timeout=timeout)
         self._path = expand_home(Path(path))
         self._max_bytes = max_bytes
         self._max_namespace_objects = max_namespace_objects

@@ -6,8 +6,8 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_va
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from coatcheck.errors import invalid_settings
-from coatcheck.settings import with_variable
 from coatcheck.tool_factory import WorkspaceMode
+from coatcheck.tools.toolset import with_variable
 from coatcheck.toolsets.deepset.client.api_connection import DEFAULT_API_URL, NO_KEY, may_be_key
 from coatcheck.toolsets.deepset.client.docs_share import ShareLink
 
