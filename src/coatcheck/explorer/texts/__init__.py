@@ -4,10 +4,10 @@ Each parser returns ``None`` for a text that is not of its format. The only erro
 is refused.
 """
 
+from coatcheck.explorer.texts.opened_text import Opened
 from coatcheck.explorer.texts.parser_selection import (
     HEAD,
     SMALL,
-    Opened,
     is_for_the_sandbox,
     may_be_opened,
     name_format,

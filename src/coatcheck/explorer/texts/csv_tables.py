@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any
 
 from coatcheck.codec import load_exactly
+from coatcheck.explorer.texts.opened_text import Opened
 
 FEWEST_ROWS = 3
 JUDGED_ROWS = 50
@@ -42,7 +43,7 @@ def looks_like_table(head: str) -> bool:
     return _delimiter(head) is not None or bool(_preamble_length(head))
 
 
-def open_table(text: str) -> tuple[Any, str, list[int]] | None:
+def open_table(text: str) -> Opened | None:
     """Return the rows of a table as objects by its header, or as arrays if it has none."""
     head = text[:JUDGED_CHARACTERS]
     lead, delimiter = 0, _delimiter(head)
@@ -63,9 +64,9 @@ def open_table(text: str) -> tuple[Any, str, list[int]] | None:
         note += f", from line {first}"
     name = _DELIMITERS[delimiter]
     if not has_header(rows):
-        return list(map(list, typed(rows))), f"{name} without a header, {len(rows[0])} columns{note}", other
+        return Opened(list(map(list, typed(rows))), f"{name} without a header, {len(rows[0])} columns{note}", other)
     names = unique_names([cell.strip() or f"column_{place}" for place, cell in enumerate(rows.pop(0), 1)])
-    return [dict(zip(names, row, strict=True)) for row in typed(rows)], f"{name}{note}", other
+    return Opened([dict(zip(names, row, strict=True)) for row in typed(rows)], f"{name}{note}", other)
 
 
 def _preamble_length(head: str) -> int:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from coatcheck.explorer.texts.csv_tables import numbers_of
+from coatcheck.explorer.texts.opened_text import Opened
 
 FEWEST = 3
 FEWEST_ALONE, MOST_ALONE = 6, 100
@@ -55,7 +56,7 @@ def _is_one_block(lines: Sequence[str]) -> bool:
     return FEWEST_ALONE <= len(names) == len(lines) <= MOST_ALONE and 2 * len(kinds) > len(names)
 
 
-def open_blocks(text: str) -> tuple[Any, str] | None:
+def open_blocks(text: str) -> Opened | None:
     """Return the blocks as objects."""
     text = _plain_lines(text.replace("\r\n", "\n"))
     first = _FIELD.match(text)
@@ -71,7 +72,7 @@ def open_blocks(text: str) -> tuple[Any, str] | None:
         blocks[-1].append((name, line))
     if len(blocks) == 1 and _is_one_block([line for _, line in blocks[0] if line[:1].strip()]):
         names = {name for name, line in blocks[0] if line[:1].strip()}
-        return _record(blocks[0], names), "named values"
+        return Opened(_record(blocks[0], names), "named values")
     if len(blocks) < FEWEST:
         return None
     seen = Counter(name for block in blocks for name in {name for name, _ in block if name})
@@ -81,7 +82,7 @@ def open_blocks(text: str) -> tuple[Any, str] | None:
         return None
     records = [_record(block, common) for block in blocks]
     whole: list[dict[str, Any]] = [record for record in records if record is not None]
-    return (_with_numbers(whole), "blocks of named values") if len(whole) == len(records) else None
+    return Opened(_with_numbers(whole), "blocks of named values") if len(whole) == len(records) else None
 
 
 def _with_numbers(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -131,7 +132,7 @@ def looks_like_calendar(head: str) -> bool:
     return _CALENDAR.match(head) is not None
 
 
-def open_calendar(text: str) -> tuple[Any, str] | None:
+def open_calendar(text: str) -> Opened | None:
     """Return the cards of an address book as a list, or the object that a calendar is."""
     root: dict[str, Any] = {}
     waiting: list[tuple[str, dict[str, Any]]] = [("", root)]
@@ -163,8 +164,8 @@ def open_calendar(text: str) -> tuple[Any, str] | None:
     (kind, objects) = root.popitem()
     made = [_plain(each, detailed, repeated) for each in objects]
     if kind == "VCARD":
-        return made, "vCard"
-    return made[0] if len(made) == 1 else made, "iCalendar"
+        return Opened(made, "vCard")
+    return Opened(made[0] if len(made) == 1 else made, "iCalendar")
 
 
 def _plain(component: dict[str, Any], detailed: set[str], repeated: set[str]) -> dict[str, Any]:

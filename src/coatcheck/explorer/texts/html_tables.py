@@ -11,6 +11,7 @@ from itertools import zip_longest
 from typing import Any
 
 from coatcheck.explorer.texts.csv_tables import MOST_COLUMNS, has_header, typed, unique_names
+from coatcheck.explorer.texts.opened_text import Opened
 
 MOST_CHARACTERS = 1_000_000
 MOST_CELLS = 500_000
@@ -40,7 +41,7 @@ def looks_like_html_tables(text: str) -> bool:
     return may_have_tables(text) and _ROW.search(text[:MOST_CHARACTERS]) is not None
 
 
-def open_html_tables(text: str) -> tuple[Any, str] | None:
+def open_html_tables(text: str) -> Opened | None:
     """Return the rows of the table of a page, or of its tables by their captions, if they make up most of it."""
     if len(text) > MOST_CHARACTERS or not looks_like_html_tables(text):
         return None
@@ -57,9 +58,9 @@ def open_html_tables(text: str) -> tuple[Any, str] | None:
         (table, rows) = found.popitem()
         first, last = (text.count("\n", 0, place) for place in (table.begin, table.end))
         around = "" if text[: table.begin].isspace() or not table.begin else f" (lines {first} to {last})"
-        return rows, f"an HTML table{around}"
+        return Opened(rows, f"an HTML table{around}")
     names = unique_names([table.caption or f"table_{place}" for place, table in enumerate(found, 1)])
-    return dict(zip(names, found.values(), strict=True)), f"{len(found)} HTML tables"
+    return Opened(dict(zip(names, found.values(), strict=True)), f"{len(found)} HTML tables")
 
 
 @dataclass(slots=True, eq=False)

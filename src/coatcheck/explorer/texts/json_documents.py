@@ -8,6 +8,7 @@ from typing import Any
 
 from coatcheck.codec import open_json_text
 from coatcheck.codec.exact_json import EXACT
+from coatcheck.explorer.texts.opened_text import Opened
 
 FEWEST = 2
 MOST_STARTS_TRIED = 20
@@ -31,19 +32,19 @@ _CLOSING = {"[": "]", "{": "}"}
 _START = re.compile(r"[\[{](?=\s*[\[{\"\d\-\]}tfn])(?<![^\s:`].)")
 
 
-def open_json(text: str) -> tuple[Any, str] | tuple[Any, str, list[int]] | None:
+def open_json(text: str) -> Opened | None:
     """Parse a text that is entirely JSON: a document, lines of documents, or several documents."""
     start = text.lstrip()[:1] if text[:1].isspace() else text[:1]
     if start == '"':
         value = _encoded_twice(text)
-        return None if value is None else (value, "JSON in a JSON string")
+        return None if value is None else Opened(value, "JSON in a JSON string")
     if start not in {"{", "["}:
         return _lines(text) if text.count("\n{", 0, START) >= FEWEST_LINES else None
     value = _whole(text)
-    return (value, "JSON") if value is not None else _lines(text) or _several(text)
+    return Opened(value, "JSON") if value is not None else _lines(text) or _several(text)
 
 
-def open_json_inside(text: str) -> tuple[Any, str, list[int]] | None:
+def open_json_inside(text: str) -> Opened | None:
     """Parse the JSON documents that make up most of a text, in Markdown fences or inside prose: mostly one."""
     half = len(text) // 2
     if text.rfind("]", half) < 0 and text.rfind("}", half) < 0:
@@ -67,10 +68,10 @@ def open_json_inside(text: str) -> tuple[Any, str, list[int]] | None:
     where = ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in spans)
     where = f"line{'' if where.isdecimal() else 's'} {where}"
     if len(found) == 1:
-        return found[0][0], f"JSON ({where})", other
+        return Opened(found[0][0], f"JSON ({where})", other)
     if text.lstrip()[0] in "[{":
         return None  # documents in a row, of which one is broken
-    return [value for value, _, _ in found], f"{len(found)} JSON documents ({where})", other
+    return Opened([value for value, _, _ in found], f"{len(found)} JSON documents ({where})", other)
 
 
 def _whole(text: str) -> Any:
@@ -92,7 +93,7 @@ def _encoded_twice(text: str) -> Any:
         return None
 
 
-def _lines(text: str) -> tuple[Any, str, list[int]] | None:
+def _lines(text: str) -> Opened | None:
     """Parse lines of documents; a cut last line and a few others (words of a program between them) are left out."""
     values: list[Any] = []
     other: list[int] = []
@@ -110,17 +111,17 @@ def _lines(text: str) -> tuple[Any, str, list[int]] | None:
     if len(values) < FEWEST:
         return None
     if not other:
-        return values, "JSON Lines", other
+        return Opened(values, "JSON Lines")
     is_last = other == [number]
     if is_last and line[:1] in {"{", "["}:
-        return values, "JSON Lines (the last line is cut off and left out)", other
+        return Opened(values, "JSON Lines (the last line is cut off and left out)", other)
     if not is_last and len(values) < ROWS_FOR_EACH_OTHER * len(other):
         return None
     which = f"line {other[0]} is" if len(other) == 1 else f"{len(other):,} lines from line {other[0]} on are"
-    return values, f"JSON Lines ({which} not JSON and left out)", other
+    return Opened(values, f"JSON Lines ({which} not JSON and left out)", other)
 
 
-def open_cut_json(text: str) -> tuple[Any, str] | None:
+def open_cut_json(text: str) -> Opened | None:
     """Parse a JSON document whose end a program has cut off: all complete items of its outermost unfinished list."""
     is_read = len(text) <= LONGEST_CUT and text.lstrip()[:1] in {"{", "["}
     closing, ends = _unfinished(text) if is_read else ([], [])
@@ -130,7 +131,7 @@ def open_cut_json(text: str) -> tuple[Any, str] | None:
             break
         value = _whole(text[:end] + "".join(reversed(closing[: depth + 1])))
         if value is not None:
-            return value, "JSON (cut off; the incomplete last part is left out)"
+            return Opened(value, "JSON (cut off; the incomplete last part is left out)")
     return None
 
 
@@ -158,12 +159,12 @@ def _unfinished(text: str) -> tuple[list[str], list[list[int]]]:
     return closing, ends
 
 
-def _several(text: str) -> tuple[Any, str] | None:
+def _several(text: str) -> Opened | None:
     values = []
     for value, end in _documents(text):
         values.append(value)
         if end == len(text) and len(values) >= FEWEST:
-            return values, f"{len(values):,} JSON documents in a row"
+            return Opened(values, f"{len(values):,} JSON documents in a row")
     return None
 
 

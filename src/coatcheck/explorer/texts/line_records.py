@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from coatcheck.explorer.texts.csv_tables import typed
+from coatcheck.explorer.texts.opened_text import Opened
 
 FEWEST = 3
 JUDGED = 20
@@ -73,7 +74,7 @@ def looks_like_records(head: str) -> bool:
     return _form(head) is not None
 
 
-def open_records(text: str) -> tuple[Any, str, list[int]] | None:
+def open_records(text: str) -> Opened | None:
     """Parse each line of a text as a record."""
     form = _form(text[:4000])
     if form is None:
@@ -92,7 +93,7 @@ def open_records(text: str) -> tuple[Any, str, list[int]] | None:
             cut.append(place)
             break
         records.append(record)
-    return (_without_empty(records), name, cut) if len(records) >= FEWEST else None
+    return Opened(_without_empty(records), name, cut) if len(records) >= FEWEST else None
 
 
 def _form(head: str) -> tuple[str, Callable[[Sequence[str]], Iterator[Record | None]]] | None:

@@ -4,11 +4,11 @@ import codecs
 import re
 from typing import Any
 
+from coatcheck.explorer.texts.opened_text import Opened
+
 FEWEST = 2
 _FROM = re.compile(r"^From \S{1,200} [^\n]{0,60}\d\d:\d\d:\d\d[^\n]{0,40}\n(?=>?[A-Za-z-]{1,60}:)", re.MULTILINE)
 _HEADERS = ("From", "To", "Cc", "Subject", "Date", "Message-ID", "In-Reply-To")
-
-Found = tuple[Any, str]
 
 
 def looks_like_mailbox(head: str) -> bool:
@@ -16,7 +16,7 @@ def looks_like_mailbox(head: str) -> bool:
     return _FROM.match(head) is not None
 
 
-def open_mailbox(text: str) -> Found | None:
+def open_mailbox(text: str) -> Opened | None:
     """Return the mails with their main headers, decoded, and their text."""
     text = text.replace("\r\n", "\n")
     starts = list(_FROM.finditer(text))
@@ -26,9 +26,10 @@ def open_mailbox(text: str) -> Found | None:
     from email.errors import MessageError
 
     try:
-        return [_mail(text[found.end() : end]) for found, end in zip(starts, ends, strict=True)], "a mailbox"
+        mails = [_mail(text[found.end() : end]) for found, end in zip(starts, ends, strict=True)]
     except (MessageError, ValueError, LookupError, TypeError, AttributeError, OSError):  # what a broken mail raises
         return None
+    return Opened(mails, "a mailbox")
 
 
 def _mail(text: str) -> dict[str, Any]:

@@ -1,9 +1,6 @@
 """Selects the parser of a text."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from coatcheck.explorer.texts.csv_tables import looks_like_table, open_table
 from coatcheck.explorer.texts.field_blocks import looks_like_blocks, looks_like_calendar, open_blocks, open_calendar
@@ -11,6 +8,7 @@ from coatcheck.explorer.texts.html_tables import looks_like_html_tables, may_hav
 from coatcheck.explorer.texts.json_documents import open_cut_json, open_json, open_json_inside
 from coatcheck.explorer.texts.line_records import looks_like_records, open_records
 from coatcheck.explorer.texts.mail_text import looks_like_mailbox, open_mailbox
+from coatcheck.explorer.texts.opened_text import BYTE_ORDER_MARK, Opened
 from coatcheck.explorer.texts.outlines import SUMMARISED
 from coatcheck.explorer.texts.printed_tables import looks_printed, open_printed_table
 from coatcheck.explorer.texts.python_literals import looks_like_python, open_python_literal
@@ -32,23 +30,8 @@ MOST_OF_LINES = 2_000_000
 """Characters of records, blocks and printed tables that are read, half a second at the most; longer ones stay text."""
 LIKE_BLOCKS = {"", "indented sections"}
 """What a text of blocks of named values looks like otherwise."""
-BYTE_ORDER_MARK = "\ufeff"
 _PYTHON_START = re.compile(r"\s*[\[({]{1,3}'")
 _JSON_BLOCK = re.compile(r"^\s*\"?[\[{]", re.MULTILINE)
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """The parsed content of a text."""
-
-    value: Any  # a list or a dict of plain JSON values
-    format: str  # the format's name, for readers: `JSON`, `JSON Lines`, `CSV with columns …`
-    other: Sequence[int] = ()  # the text's lines that the value leaves out
-
-    def other_lines(self, text: str) -> list[tuple[int, str]]:
-        """Return the lines of the text that the value leaves out, each with its number."""
-        lines = text.removeprefix(BYTE_ORDER_MARK).split("\n") if self.other else []
-        return [(number, lines[number]) for number in self.other]
 
 
 def open_text(text: str, *, in_sandbox: bool) -> Opened | None:
@@ -60,7 +43,7 @@ def open_text(text: str, *, in_sandbox: bool) -> Opened | None:
         ArgumentRejected: It is a document that expands to too much.
     """
     text = text.removeprefix(BYTE_ORDER_MARK)
-    found: tuple[Any, str] | tuple[Any, str, Sequence[int]] | None = open_json(text)
+    found = open_json(text)
     if found is None and in_sandbox and looks_like_python(text):
         found = open_python_literal(text)
     if found is None and len(text) <= MOST_OF_LINES and looks_like_records(text[:HEAD]):
@@ -69,13 +52,13 @@ def open_text(text: str, *, in_sandbox: bool) -> Opened | None:
         found = open_table(text)
     if found is None and in_sandbox and looks_like_yaml(text):
         value = open_yaml_text(text)
-        found = None if value is None else (value, "YAML")
+        found = None if value is None else Opened(value, "YAML")
     if found is None:
         found = _by_lines(text, in_sandbox=in_sandbox) or open_cut_json(text) or open_json_inside(text)
-    return None if found is None else Opened(*found)
+    return found
 
 
-def _by_lines(text: str, *, in_sandbox: bool) -> tuple[Any, str] | tuple[Any, str, list[int]] | None:
+def _by_lines(text: str, *, in_sandbox: bool) -> Opened | None:
     """Parse the formats that the form of the first lines identifies."""
     head = text[:HEAD]
     if len(text) > MOST_OF_LINES:
@@ -90,8 +73,8 @@ def _by_lines(text: str, *, in_sandbox: bool) -> tuple[Any, str] | tuple[Any, st
         return open_toml_or_ini(text)
     if looks_like_assignments(head) and (found := open_assignments(text)) is not None:
         return found
-    if looks_printed(head) and (table := open_printed_table(text)) is not None:
-        return table
+    if looks_printed(head) and (found := open_printed_table(text)) is not None:
+        return found
     if looks_like_calendar(head):
         return open_calendar(text)
     return open_blocks(text) if looks_like_blocks(head) and recognise(text) in LIKE_BLOCKS else None
@@ -103,7 +86,7 @@ def name_format(start: str) -> str:
     lines = start[: start.rfind("\n") + 1]  # the rest may be cut off
     found = (open_json(lines) or (open_table(lines) if looks_like_table(start) else None)) if lines else None
     if found is not None:
-        return found[1]
+        return found.format
     if _PYTHON_START.match(start):
         return "Python repr"
     if start.lstrip()[:1] in {"{", "["} and not recognise(start):

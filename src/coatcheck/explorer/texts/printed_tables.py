@@ -12,6 +12,7 @@ from itertools import pairwise, zip_longest
 from typing import Any
 
 from coatcheck.explorer.texts.csv_tables import LONGEST_NAME, MOST_COLUMNS, typed, unique_names
+from coatcheck.explorer.texts.opened_text import Opened
 
 FEWEST_ROWS = 3
 FEWEST_COLUMNS = 2
@@ -53,7 +54,6 @@ _DRAWN = str.maketrans(
     | dict.fromkeys("┼╪╋╇╈┿╂┬┴╤╧┯┷┰┸┌┐└┘├┤╞╡┏┓┗┛┣┫┡┩╔╗╚╝╠╣╭╮╰╯", "+")
 )
 """Characters that draw boxes, and their replacements."""
-
 _OMITTED = frozenset(".·…⋮")
 """A row of these signs stands for those that were not printed."""
 
@@ -77,7 +77,7 @@ def looks_printed(head: str) -> bool:
     return any(map(_kind_of_rule, lines[1:])) or any(map(_may_name_columns, lines))
 
 
-def open_printed_table(text: str) -> tuple[Any, str, list[int]] | None:
+def open_printed_table(text: str) -> Opened | None:
     """Return the rows of a printed table as objects by its header, and the lines around it."""
     lines = text.replace("\r\n", "\n").split("\n")
     for table in _tables(lines):
@@ -86,7 +86,7 @@ def open_printed_table(text: str) -> tuple[Any, str, list[int]] | None:
             around = "" if table.begin == 0 and not after else f" (lines {table.begin} to {table.end - 1})"
             several = _several(lines) if after > FEWEST_ROWS else None
             other = [*range(table.begin), *range(table.end, len(lines))]
-            return several or (_objects(table), f"{table.form}{around}", other)
+            return several or Opened(_objects(table), f"{table.form}{around}", other)
     return _several(lines)
 
 
@@ -111,12 +111,11 @@ def _objects(table: Table) -> list[dict[str, Any]]:
     return [dict(zip(named, row, strict=True)) for row in typed(table.rows)]
 
 
-def _several(lines: Sequence[str]) -> tuple[Any, str, list[int]] | None:
+def _several(lines: Sequence[str]) -> Opened | None:
     """Read the tables of a report, each under the first line above it: ``netstat -an``, ``iptables -L``, a scan."""
     tables: list[tuple[str, Table]] = []
     leads: list[Sequence[str]] = []
-    other: list[int] = []
-    title, read, taken = "", 0, 0
+    title, read, taken, other = "", 0, 0, list[int]()
     for begin, end in _parts(lines):
         part = lines[begin:end]
         found = next((table for table in _tables(part) if len(table.rows) >= _fewest(part, table)), None)
@@ -140,12 +139,13 @@ def _several(lines: Sequence[str]) -> tuple[Any, str, list[int]] | None:
     columns, form = {tuple(table.names) for _, table in tables}, f"{len(tables):,} printed tables"
     if len(columns) > 1:
         names = unique_names([title or f"table_{place}" for place, (title, _) in enumerate(tables, 1)])
-        return {name: _objects(table) for name, (_, table) in zip(names, tables, strict=True)}, form, other
+        return Opened({name: _objects(table) for name, (_, table) in zip(names, tables, strict=True)}, form, other)
     rows = [row for _, table in tables for row in table.rows]
     titles = [title for title, table in tables for _ in table.rows]
     together = _objects(Table("", list(columns.pop()), rows, 0, 0))
     key = unique_names([*together[0], "table"])[-1]
-    return [{key: title, **row} for title, row in zip(titles, together, strict=True)], f"{form}, in one list", other
+    named = [{key: title, **row} for title, row in zip(titles, together, strict=True)]
+    return Opened(named, f"{form}, in one list", other)
 
 
 def _title(line: str) -> str:

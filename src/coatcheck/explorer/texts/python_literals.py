@@ -10,6 +10,7 @@ from typing import Any
 
 from coatcheck.codec import decode, encode
 from coatcheck.codec.exact_json import EXACT
+from coatcheck.explorer.texts.opened_text import Opened
 
 MOST_PARSED = 250_000
 """Characters up to which Python's parser reads a text that is not JSON after translation: 0.5 s per million."""
@@ -44,15 +45,15 @@ def looks_like_python(text: str) -> bool:
     return _SINGLE.search(head) is not None and _SINGLE.search(_DOUBLE_QUOTED.sub("", head)) is not None
 
 
-def open_python_literal(text: str) -> tuple[Any, str] | None:
+def open_python_literal(text: str) -> Opened | None:
     """Return the list or dict that Python printed, in the JSON form of the store."""
     value = _parse_as_json(text)
     if value is None and len(text) <= MOST_PARSED:
         value = _parsed(text)
     if value is None and (together := _lines_together(text)):
         value = _parse_as_json(together)
-        return None if value is None else (value, "lines of Python repr")
-    return (value, "Python repr") if isinstance(value, (list, dict)) and value else None
+        return None if value is None else Opened(value, "lines of Python repr")
+    return Opened(value, "Python repr") if isinstance(value, (list, dict)) and value else None
 
 
 def _lines_together(text: str) -> str:

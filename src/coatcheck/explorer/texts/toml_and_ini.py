@@ -5,6 +5,8 @@ import re
 import tomllib
 from typing import Any
 
+from coatcheck.explorer.texts.opened_text import Opened
+
 MOST_CHARACTERS = 400_000
 """Longer texts stay plain text, as with YAML: an operation has two seconds."""
 FEWEST_LINES = 3
@@ -28,16 +30,16 @@ def looks_like_toml_or_ini(head: str) -> bool:
     return _SECTION.search(head) is not None and _ASSIGNED.search(head) is not None
 
 
-def open_toml_or_ini(text: str) -> tuple[Any, str] | None:
+def open_toml_or_ini(text: str) -> Opened | None:
     """Parse a TOML or INI file."""
     if len(text) > MOST_CHARACTERS:
         return None
     try:
-        return _plain(tomllib.loads(text.replace("\r\n", "\n"))), "TOML"
+        return Opened(_plain(tomllib.loads(text.replace("\r\n", "\n"))), "TOML")
     except (ValueError, RecursionError):
         pass
     value = _ini(text)
-    return None if value is None else (value, "INI")
+    return None if value is None else Opened(value, "INI")
 
 
 def looks_like_assignments(head: str) -> bool:
@@ -49,7 +51,7 @@ def looks_like_assignments(head: str) -> bool:
     return len(filled) >= FEWEST_LINES and all(map(_LINE.fullmatch, filled[:JUDGED]))
 
 
-def open_assignments(text: str) -> tuple[Any, str] | None:
+def open_assignments(text: str) -> Opened | None:
     """Return the values by their names; a name that stands twice has a list. Quotes around a value are left out."""
     value: dict[str, Any] = {}
     for line in _CONTINUED.sub("", text.replace("\r\n", "\n")).split("\n"):
@@ -63,7 +65,7 @@ def open_assignments(text: str) -> tuple[Any, str] | None:
         value.setdefault(found["name"], []).append(given[1:-1] if is_quoted else given)
     if 2 * len(value) < sum(map(len, value.values())):
         return None  # blocks of the same names
-    return {name: given[0] if len(given) == 1 else given for name, given in value.items()}, "name=value lines"
+    return Opened({name: given[0] if len(given) == 1 else given for name, given in value.items()}, "name=value lines")
 
 
 def _plain(value: Any) -> Any:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from xml.parsers import expat
 
+from coatcheck.explorer.texts.opened_text import Opened
+
 MOST_CHARACTERS = 2_000_000
 MOST_LEVELS = 100
 FEWEST_ELEMENTS = 3
@@ -39,7 +41,7 @@ def looks_like_xml(text: str) -> bool:
     return _START.match(text) is not None and text[-100:].rstrip().endswith(">") and not _HTML.match(text)
 
 
-def open_xml(text: str) -> tuple[Any, str] | None:
+def open_xml(text: str) -> Opened | None:
     """Parse an XML document as an object; ``None`` for other text, and for documents that are mostly prose."""
     if len(text) > MOST_CHARACTERS or not looks_like_xml(text):
         return None
@@ -54,7 +56,7 @@ def open_xml(text: str) -> tuple[Any, str] | None:
     elements = _note_repeated(root, repeated)
     if elements < FEWEST_ELEMENTS:
         return None
-    return {root.name: _value(root, source, repeated)}, "XML"
+    return Opened({root.name: _value(root, source, repeated)}, "XML")
 
 
 def _read(source: bytes) -> _Element:
