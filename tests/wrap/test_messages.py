@@ -1,16 +1,101 @@
+import asyncio
+import json
 import subprocess
 import sys
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coatcheck.backends import InMemoryBackend
 from coatcheck.calls.host_profiles import CLIENT_INFO
+from coatcheck.calls.interceptor import Interceptor
 from coatcheck.cli.app import COMMANDS
+from coatcheck.codec import replace_escaped_surrogates
+from coatcheck.explorer import Explorer
+from coatcheck.object_store import ObjectStore
+from coatcheck.proxy.conversation import Conversation
 from coatcheck.proxy.front.http_requests import application_of
 from coatcheck.proxy.jsonrpc import parse
+from coatcheck.proxy.request_lines import repaired
+from tests.waiting import until
 
 
 def test_integers_of_any_size_and_lone_surrogates_are_preserved():
     line = b'{"a":123456789012345678901234567890,"b":"\\ud800"}'
     assert parse(line) == {"a": 123456789012345678901234567890, "b": "\ud800"}
     assert parse(b"{nonsense") is None
+
+
+@given(st.lists(st.sampled_from(["a", "é", "\\\\", "\\n", "\\ud83d", "\\uDE00", "\\u00e9", "ud83d"]), max_size=12))
+def test_a_long_line_is_repaired_like_a_short_one(parts):
+    line = f'{{"a":"{"".join(parts)}"}}'
+    assert asyncio.run(repaired(line.encode())).decode() == replace_escaped_surrogates(line)
+
+
+def sent_by(lines: list[bytes]) -> tuple[list[bytes], list[bytes]]:
+    """Return what the client and the server receive if the client sends these lines."""
+
+    async def scenario() -> tuple[list[bytes], list[bytes]]:
+        to_client: list[bytes] = []
+        to_server: list[bytes] = []
+        ready = asyncio.get_running_loop().create_future()
+        ready.set_result(Interceptor(Explorer(ObjectStore(InMemoryBackend()))))
+        sent = Conversation(
+            to_client.append, lambda line, _: to_server.append(line), ready, on_stray_output=to_client.append
+        )
+        for number, line in enumerate(lines, 1):
+            sent.from_client(line)
+            await until(lambda number=number: len(to_client + to_server) == number, "the line has passed")
+        return to_client, to_server
+
+    return asyncio.run(scenario())
+
+
+LONG = b"a" * 1_100_000
+CALL = b'{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"f","arguments":{"value":%b}}}\n'
+ID_LAST = b'{"method":"tools/call","params":{"name":"f","arguments":{"value":%b}},"jsonrpc":"2.0","id":7}\n'
+
+
+@pytest.mark.parametrize("call", [CALL, ID_LAST], ids=["id first", "id last"])
+@pytest.mark.parametrize(
+    ("value", "fault"),
+    [
+        (b"[" * 3_000 + b'"@obj_001"' + b"]" * 3_000, "nested too deeply"),
+        (b"[" * 3_000 + b'"%b"' % LONG + b"]" * 3_000, "nested too deeply"),
+        (b'"a\0b"', "not valid JSON"),
+        (b"[1,", "not valid JSON"),
+        (b'"%b' % LONG, "not valid JSON"),
+    ],
+    ids=["deep", "long and deep", "null byte", "cut off", "long and cut off"],
+)
+def test_a_request_that_cannot_be_read_gets_an_error(call, value, fault):
+    """Official servers drop its line, and answer never."""
+    (answered,), passed = sent_by([call % value])
+    assert passed == []
+    assert json.loads(answered)["id"] == 7
+    assert fault in json.loads(answered)["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"hello\n",
+        b'{"jsonrpc":"2.0","method":"notifications/x","params":{"x":}}\n',
+        b'{"jsonrpc":"2.0","id":7,"result":{"x":}}\n',
+        CALL % b"[1,",
+    ],
+    ids=["not JSON", "notification", "response", "of a pending id"],
+)
+def test_another_line_that_cannot_be_read_passes_unchanged(line):
+    pending = CALL % b'"x"'
+    assert sent_by([pending, line]) == ([], [pending, line])
+
+
+@pytest.mark.parametrize("size", [10, len(LONG)])
+def test_lone_surrogates_and_a_byte_order_mark_are_repaired_in_lines_of_any_length(size):
+    value = b'"%b\\ud800"' % LONG[:size]
+    assert sent_by([b"\xef\xbb\xbf" + CALL % value]) == ([], [CALL % value.replace(b"d800", b"fffd")])
 
 
 def test_the_server_starts_before_anything_slow_is_imported():

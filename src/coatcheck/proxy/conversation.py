@@ -21,6 +21,7 @@ from coatcheck.proxy.jsonrpc import Id, Message, id_of, is_request, is_response,
 from coatcheck.proxy.list_prefetch import LIST, ToolListPrefetch
 from coatcheck.proxy.object_subscriptions import LISTEN, ObjectSubscriptions, concerns_objects, with_objects
 from coatcheck.proxy.own_requests import OwnRequests
+from coatcheck.proxy.request_lines import needs_repair, refusal_of_unreadable, repair, well_formed_request
 from coatcheck.proxy.request_sender import RequestSender
 from coatcheck.proxy.response_checks import as_answer_to, unreadable, well_formed_response, with_one_id
 from coatcheck.proxy.send_capacity import SendCapacity
@@ -129,12 +130,16 @@ class Conversation:
 
     def from_client(self, line: bytes, refuse: Refuse | None = None) -> None:
         """Handle a line from the client; with ``refuse``, a long one has its turn among those of all clients."""
-        line = jsonrpc.well_formed_request(line)
-        if len(line) > jsonrpc.LONG_LINE and self._passed_without_parsing(line):
-            return
-        if len(line) > jsonrpc.PARSED_AT_ONCE:
-            self._work.start_parsing(line, self._parsed_from_client, refuse, self._capacity.wait, of_client=True)
+        if needs_repair(line):
+            self._work.start(repair(line, partial(self._well_formed_from_client, refuse=refuse)), len(line))
         else:
+            self._well_formed_from_client(well_formed_request(line), refuse)
+
+    def _well_formed_from_client(self, line: bytes, refuse: Refuse | None) -> None:
+        has_passed = len(line) > jsonrpc.LONG_LINE and self._passed_without_parsing(line)
+        if not has_passed and len(line) > jsonrpc.PARSED_AT_ONCE:
+            self._work.start_parsing(line, self._parsed_from_client, refuse, self._capacity.wait, of_client=True)
+        elif not has_passed:
             self._parsed_from_client(*jsonrpc.parse_line(line))
 
     def _passed_without_parsing(self, line: bytes) -> bool:
@@ -155,6 +160,8 @@ class Conversation:
     def _parsed_from_client(self, message: Any, line: bytes) -> None:
         if isinstance(message, list):
             self._batch_from_client(message, line)
+        elif message is None and (refusal := refusal_of_unreadable(line, self._requests)) is not None:
+            self._to_client(refusal)
         else:
             self.message_from_client(message, line)
 
@@ -204,10 +211,9 @@ class Conversation:
     def _must_open(self, call: Message, line: bytes) -> bool:
         if self._nested.pass_unchanged(call):
             return False
-        if self._results.has_tools:
-            ready = result_if_ready(self._interceptor)
-            if ready is None or ready.is_own(jsonrpc.tool_of(call)):
-                return True  # Before the line, which may be long, is scanned.
+        ready = result_if_ready(self._interceptor)
+        if self._results.has_tools and (ready is None or ready.is_own(jsonrpc.tool_of(call))):
+            return True  # Before the line, which may be long, is scanned.
         return has_filter(call.get("params")) or partial_parsing.may_contain_references(line)
 
     async def _prepare_call(self, request: Pending, call: Message, line: bytes) -> None:
@@ -270,14 +276,13 @@ class Conversation:
 
     def from_server(self, line: bytes, request: Id | None = None) -> None:
         """Handle a line from the server; with several servers, with the only request that it may answer."""
+        for each in [line] if request is not None else with_one_id(line):
+            self._line_from_server(each, request)
+
+    def _line_from_server(self, line: bytes, request: Id | None) -> None:
         if request is not None:
             self._parsed_in_turn(line, lambda *read: self._message_from_server(*as_answer_to(request, *read)), request)
-            return
-        for each in with_one_id(line):
-            self._line_from_server(each)
-
-    def _line_from_server(self, line: bytes) -> None:
-        if not jsonrpc.looks_like_json(line):
+        elif not jsonrpc.looks_like_json(line):
             if line.strip():
                 self._on_stray_output(line)
         elif len(line) > jsonrpc.LONG_LINE and self._passes_unparsed(line):

@@ -116,11 +116,6 @@ def well_formed_line(line: bytes) -> bytes:
     return (replace_escaped_surrogates(text) if has_surrogates else text).encode()
 
 
-def well_formed_request(line: bytes) -> bytes:
-    """Do the same with a line of a client that is parsed at once: official servers drop others, and answer never."""
-    return line if len(line) > PARSED_AT_ONCE else well_formed_line(line)
-
-
 def id_of(message: Message) -> Id | None:
     """Return the id of a message; ``None`` if it has none."""
     value = message.get("id")

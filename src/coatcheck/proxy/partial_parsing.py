@@ -24,6 +24,9 @@ _ENDS_WITH_RESULT = re.compile(rb"\}\s*\}\s*\Z")
 _RESULT_FIRST_OF_ALL = re.compile(rb'\s*\{\s*"result"\s*:\s*\{')
 _RESULT_BEFORE_ID = re.compile(rb"\}\s*" + _ID_LAST.pattern)
 _METHOD_FIRST = re.compile(rb'\s*\{\s*"jsonrpc"\s*:\s*"2\.0"\s*,\s*(?:"id"\s*:\s*' + _ID + rb'\s*,\s*)?"method"\s*:')
+_BEGINS_AS_REQUEST = re.compile(
+    rb'\s*\{\s*(?:%b\s*,\s*)?(?:"id"\s*:\s*%b\s*,\s*)?(?:%b\s*,\s*)?"method"\s*:' % (_VERSION, _ID, _VERSION)
+)
 _OF_BROKEN = re.compile(
     rb"""\s*\{\s*["']jsonrpc["']\s*:\s*["']2\.0["']\s*,\s*(?:["']id["']\s*:\s*%b(?!\s*,\s*["']?method)|["']?(?:result|error))"""
     % _ID
@@ -80,6 +83,15 @@ def find_broken_response_id(line: bytes) -> Id | None:
     if found is None:
         return key
     if found[1] is None:
+        found = _ID_AT_THE_END.search(line[-_ENDS:])
+    value = None if found is None else parse(found[1])
+    return None if value is None else (type(value).__name__, value)
+
+
+def find_request_id(line: bytes) -> Id | None:
+    """Find the id of a request that may not be JSON in its first or last bytes, in the member orders of the SDKs."""
+    found = _BEGINS_AS_REQUEST.match(line[:_ENDS])
+    if found is not None and found[1] is None:
         found = _ID_AT_THE_END.search(line[-_ENDS:])
     value = None if found is None else parse(found[1])
     return None if value is None else (type(value).__name__, value)

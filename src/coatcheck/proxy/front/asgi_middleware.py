@@ -12,7 +12,8 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from coatcheck.calls.long_messages import LongMessages, Reading
-from coatcheck.proxy.jsonrpc import error_response, well_formed_request
+from coatcheck.proxy.jsonrpc import error_response
+from coatcheck.proxy.request_lines import needs_repair, repaired, well_formed_request
 
 MAX_BODY_BYTES = 64 << 20
 """Maximum bytes of a request body, unless the application accepts less."""
@@ -154,7 +155,8 @@ class BufferedBodies:
             raise _TooLargeError
         if size > SHORT_BODY_BYTES:
             reading.complete(size)
-        return well_formed_request(body.getvalue())
+        line = body.getvalue()
+        return await repaired(line) if needs_repair(line) else well_formed_request(line)
 
 
 class _TooLargeError(Exception):

@@ -9,7 +9,8 @@ from typing import BinaryIO
 
 from coatcheck.codec import readable_part
 from coatcheck.proxy.client_lines import has_too_many_levels
-from coatcheck.proxy.jsonrpc import PARSED_AT_ONCE, parse, to_line, well_formed_request
+from coatcheck.proxy.jsonrpc import PARSED_AT_ONCE, parse, to_line
+from coatcheck.proxy.request_lines import well_formed_request
 
 
 def repaired(line: bytes) -> bytes:
