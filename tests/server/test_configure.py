@@ -93,6 +93,13 @@ async def test_an_unreachable_redis_is_an_error_without_the_password():
         ({"tools_to_register": ["object_store_gte"]}, "object_store_get"),
         ({"toolsets": ["nowhere"]}, "There is no toolset nowhere"),
         ({"toolsets": [ADDING, ADDING]}, "names are taken: total"),
+        ({"toolsets": "nowhere"}, "There is no toolset nowhere"),
+        ({"toolsets": [print]}, "an Installation is expected, not builtin_function_or_method"),
+        (
+            {"toolsets": ADDING, "toolset_options": {"ading": {}}},
+            "toolset_options has settings for ading, and the toolsets are: adding",
+        ),
+        ({"toolset_options": {"ading": {}}}, "and the toolsets are: none"),
     ],
 )
 async def test_invalid_arguments_are_refused_before_anything_is_registered(arguments, expected):

@@ -8,7 +8,7 @@ from mcp.server import MCPServer, Server
 
 from coatcheck.calls.interceptor import Interceptor
 from coatcheck.containers import Container
-from coatcheck.errors import SettingsError
+from coatcheck.errors import SettingsError, excerpt
 from coatcheck.mcp_server.attach import attach_interceptor, attach_low_level, install_tools
 from coatcheck.settings import Settings
 from coatcheck.tools.tool_building import WorkspaceMode
@@ -81,7 +81,7 @@ def configure_mcp_server(
     redis_url: str | None = None,
     object_store_ttl: float | None = None,
     *,
-    toolsets: Collection[Toolset | Installation | str] = (),
+    toolsets: Collection[Toolset | Installation | str] | Toolset | Installation | str = (),
     toolset_options: Mapping[str, Mapping[str, Any]] | None = None,
     container: Container | None = None,
 ) -> Container:
@@ -103,7 +103,7 @@ def configure_mcp_server(
         object_store_backend: ``memory``, ``sqlite``, ``redis``, or the name of an installed backend.
         redis_url: URL of the Redis server, required for ``redis``.
         object_store_ttl: Seconds that objects are kept; zero or less: no expiry.
-        toolsets: Toolsets, names of toolsets, or installations from a container of your own.
+        toolsets: Toolsets, names of toolsets, or installations from a container of your own; one or several.
         toolset_options: Settings of toolsets, by the toolset's name.
         container: A container with its own settings, instead of the three settings of the object store.
 
@@ -112,7 +112,7 @@ def configure_mcp_server(
 
     Raises:
         SettingsError: A setting or name is invalid, settings of the object store were passed together with a container,
-            or the server is of an unsupported kind.
+            ``toolset_options`` names a toolset that is not used, or the server is of an unsupported kind.
         ObjectStoreUnavailable: Redis is unavailable.
     """
     if not isinstance(mcp_server_instance, MCPServer):
@@ -122,7 +122,7 @@ def configure_mcp_server(
             "For FastMCP: register_tools(server, registry, …) adds the tools, attach(server, container) the rest."
         )
     options = dict(toolset_options or {})
-    loaded = [load_toolset(entry) if isinstance(entry, str) else entry for entry in toolsets]
+    loaded = _loaded(toolsets)
     deepset = {
         "workspace_mode": workspace_mode,
         "api_key": deepset_api_key,
@@ -136,6 +136,7 @@ def configure_mcp_server(
         options[DEEPSET] = {**options.get(DEEPSET, {}), **given}
         if all(isinstance(entry, Installation) or entry.name != DEEPSET for entry in loaded):
             loaded.append(load_toolset(DEEPSET))
+    _require_used(options, loaded)
     store = {
         "object_store_backend": object_store_backend,
         "redis_url": redis_url,
@@ -176,3 +177,26 @@ def configure_mcp_server(
         tools_to_register,
     )
     return container
+
+
+def _loaded(toolsets: Any) -> list[Toolset | Installation]:
+    """Load the toolsets that are given by name; one alone need not be in a list."""
+    loaded = []
+    for entry in [toolsets] if isinstance(toolsets, (str, Toolset, Installation)) else toolsets:
+        toolset = load_toolset(entry) if isinstance(entry, str) else entry
+        if not isinstance(toolset, (Toolset, Installation)):
+            raise SettingsError(
+                f"toolsets: a Toolset, the name of one, or an Installation is expected, not {type(toolset).__name__}."
+            )
+        loaded.append(toolset)
+    return loaded
+
+
+def _require_used(options: Mapping[str, Any], loaded: Collection[Toolset | Installation]) -> None:
+    names = [entry.name for entry in loaded if isinstance(entry, Toolset)]
+    unused = sorted(options.keys() - names)
+    if unused:
+        listed = ", ".join(map(excerpt, unused))
+        raise SettingsError(
+            f"toolset_options has settings for {listed}, and the toolsets are: {', '.join(names) or 'none'}."
+        )
