@@ -25,7 +25,8 @@ def plainly(text: str) -> str:
 
 
 def test_signature_and_docstring_become_the_tools_list_entry():
-    entry = own_tool(look, annotations={"readOnlyHint": True}, title="Look").advertise("other_name")
+    tool = own_tool(look, annotations={"readOnlyHint": True}, title="Look")
+    entry = tool.advertise("other_name")
     assert entry == {
         "name": "other_name",
         "title": "Look",
@@ -41,6 +42,7 @@ def test_signature_and_docstring_become_the_tools_list_entry():
         },
         "annotations": {"readOnlyHint": True},
     }
+    assert tool.advertise("third")["inputSchema"] is entry["inputSchema"]  # not generated for each list
 
 
 @pytest.mark.anyio

@@ -48,6 +48,7 @@ class OwnTool:
     description: str  # text for the model
     function: Callable[..., Awaitable[str] | str]  # a sync or async function that returns text
     parameters: type[BaseModel]  # its visible parameters as a model
+    input_schema: Mapping[str, Any]  # and as a JSON schema, generated once: each list of tools contains it
     annotations: Mapping[str, bool] = field(default_factory=dict)  # hints for the host, such as `readOnlyHint`
     title: str | None = None  # the name that people see
 
@@ -56,7 +57,7 @@ class OwnTool:
         entry: dict[str, Any] = {
             "name": name,
             "description": self.description,
-            "inputSchema": self.parameters.model_json_schema(schema_generator=_WithoutTitles),
+            "inputSchema": self.input_schema,
         }
         if self.title:
             entry["title"] = self.title
@@ -153,7 +154,8 @@ def own_tool(
         default = ... if parameter.default is parameter.empty else parameter.default
         fields[parameter.name] = (annotation, Field(default=default))
     model: type[BaseModel] = create_model(f"{called}_arguments", __config__=ConfigDict(extra="ignore"), **fields)
-    return OwnTool(called, inspect.cleandoc(function.__doc__ or ""), function, model, annotations or {}, title)
+    schema = model.model_json_schema(schema_generator=_WithoutTitles)
+    return OwnTool(called, inspect.cleandoc(function.__doc__ or ""), function, model, schema, annotations or {}, title)
 
 
 class _WithoutTitles(GenerateJsonSchema):
