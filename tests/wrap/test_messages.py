@@ -52,6 +52,52 @@ def sent_by(lines: list[bytes]) -> tuple[list[bytes], list[bytes]]:
     return asyncio.run(scenario())
 
 
+@pytest.mark.parametrize(
+    ("request_id", "line", "seen"),
+    [
+        (
+            0,
+            b'{"jsonrpc":"2.0","id":"0","result":{"content":[]}}\n',
+            b'{"jsonrpc":"2.0","id":0,"result":{"content":[]}}\n',
+        ),
+        (7, b'{"jsonrpc":"2.0","id":"7","error":{"code":1,"message":"no"}}', None),
+        (7, b'[{"jsonrpc":"2.0","id":"7","result":{"content":[]}}]\n', None),
+        (7, b'{"jsonrpc":"2.0","id":"7x","result":{"content":[]}}\n', b""),
+        (0, b'{"jsonrpc":"2.0","id":"","result":{"content":[]}}\n', b""),
+        ("7", b'{"jsonrpc":"2.0","id":7,"result":{"content":[]}}\n', b""),
+        (
+            7,
+            b'{"jsonrpc":"2.0","id":7,"result":{"content":[],"structuredContent":{"a":[NaN,-Infinity]}}}\n',
+            b'{"jsonrpc":"2.0","id":7,"result":{"content":[],"structuredContent":{"a":[null,null]}}}\n',
+        ),
+        (
+            7,
+            b'{"jsonrpc":"2.0","id":7, "result":{"content":[],"structuredContent":{"a":"NaN","b":1.50}}}\n',
+            b'{"jsonrpc":"2.0","id":7, "result":{"content":[],"structuredContent":{"a":"NaN","b":1.50}}}\n',
+        ),
+    ],
+)
+def test_a_response_that_only_some_clients_accept_is_repaired(request_id, line, seen):
+    """JavaScript clients read no NaN; the official clients accept the id of a request as a string."""
+
+    async def scenario() -> list[bytes]:
+        to_client: list[bytes] = []
+        ready = asyncio.get_running_loop().create_future()
+        ready.set_result(Interceptor(Explorer(ObjectStore(InMemoryBackend()))))
+        sent = Conversation(to_client.append, lambda *_: None, ready, on_stray_output=to_client.append)
+        call = {"jsonrpc": "2.0", "id": request_id, "method": "tools/call", "params": {"name": "f", "arguments": {}}}
+        sent.from_client(json.dumps(call).encode())
+        sent.from_server(line)
+        await sent.finish_work()
+        return to_client
+
+    passed = asyncio.run(scenario())
+    if seen is None:
+        assert [json.loads(each)["id"] for each in passed] == [request_id]
+    else:
+        assert passed == ([seen] if seen else [])
+
+
 LONG = b"a" * 1_100_000
 CALL = b'{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"f","arguments":{"value":%b}}}\n'
 ID_LAST = b'{"method":"tools/call","params":{"name":"f","arguments":{"value":%b}},"jsonrpc":"2.0","id":7}\n'

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from coatcheck.calls.limits import CallBudget
-from coatcheck.proxy.jsonrpc import Id, Message, id_of, is_response
+from coatcheck.proxy.jsonrpc import Id, Message, id_of, is_response, number_of
 from coatcheck.proxy.pending_requests import PendingRequest, PendingRequests
 from coatcheck.proxy.view_calls import CALL, ViewCalls
 
@@ -44,8 +44,14 @@ class ClientRequests(PendingRequests[asyncio.Future[Message] | None]):
             self._budget.call_started()
 
     def answered_by(self, message: Any) -> Pending | None:
-        """Return the request that a message from the server answers."""
-        return self.sent(id_of(message)) if is_response(message) else None
+        """Return the request that a message from the server answers; some servers convert a number to a string."""
+        if not is_response(message):
+            return None
+        value = message.get("id")
+        request = self.sent(id_of(message))
+        if request is None and isinstance(value, str) and (value == "0" or number_of(value)):
+            return self.sent(("int", number_of(value)))
+        return request
 
     def sent(self, key: Id | None) -> Pending | None:
         """Return the request that was sent to the server under an id."""

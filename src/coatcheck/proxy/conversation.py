@@ -292,7 +292,7 @@ class Conversation:
 
     def _parsed_in_turn(self, line: bytes, take: Take, answered: Id | None = None) -> None:
         if len(line) <= jsonrpc.PARSED_AT_ONCE:
-            take(*jsonrpc.parse_line(line))
+            take(*jsonrpc.parse_server_line(line))
             return
         key = answered or partial_parsing.find_response_id(line)
         before = partial(self._results.learn_tools, self._requests.sent(key), len(line))

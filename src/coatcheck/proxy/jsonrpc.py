@@ -46,6 +46,17 @@ def parse_line(line: bytes) -> tuple[Any, bytes]:
     return _parse_leniently(line), line
 
 
+def parse_server_line(line: bytes) -> tuple[Any, bytes]:
+    """Do the same with a line of a server, and write ``NaN`` and infinities as null, which strict parsers read."""
+    message, line = parse_line(line)
+    if message is not None and (b"NaN" in line or b"Infinity" in line):
+        with suppress(ValueError):
+            load_json(line)  # It is within a text.
+            return message, line
+        return message, to_line(message)
+    return message, line
+
+
 def parse(line: bytes) -> Any:
     """Decode a line; ``None`` if it is not JSON.
 
