@@ -234,7 +234,7 @@ class Settings(BaseSettings):
         default=False,
         description="Count inline_limit, tool_limits and round_limit in tokens, each of at most 4 characters.",
     )
-    preview_limit: Limit = Field(4000, description="Maximum length of a preview, in characters.")
+    preview_limit: Whole = Field(4000, ge=200, description="Maximum length of a preview, in characters.")
     response_limit: Whole = Field(
         8000, ge=500, description="Maximum length of an answer of an object tool, in characters."
     )

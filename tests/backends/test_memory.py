@@ -217,7 +217,7 @@ def test_without_bounds_nothing_is_evicted():
 )
 def test_a_limit_that_is_no_number_or_negative_is_refused_by_its_name(create, whole, fractions):
     for name in (*whole, *fractions):
-        create(**{name: 1})
+        create(**{name: 1000})
         for given in ("5", True, *((1.5,) if name in whole else ())):
             with pytest.raises(TypeError, match=rf": {name} must be a (whole )?number, not {type(given).__name__}\.$"):
                 create(**{name: given})

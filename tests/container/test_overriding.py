@@ -86,9 +86,9 @@ def test_a_store_that_is_created_inside_does_not_remain(container, kind):
 
 def test_other_settings_apply_to_the_store_the_backend_and_the_explorer(container, tmp_path):
     before = container.store().put("before")
-    settings = Settings(object_store_backend="memory", object_store_ttl=5, preview_limit=77, max_namespace_objects=1)
+    settings = Settings(object_store_backend="memory", object_store_ttl=5, preview_limit=277, max_namespace_objects=1)
     with overridden(container, settings=settings):
-        assert (container.store().ttl, container.explorer().preview_limit) == (5, 77)
+        assert (container.store().ttl, container.explorer().preview_limit) == (5, 277)
         kept = [container.store().put(number) for number in range(2)]
         if isinstance(container.backend.last_overriding, providers.Selector):
             assert container.store().get(kept[0]) is None

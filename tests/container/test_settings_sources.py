@@ -59,7 +59,7 @@ def test_each_error_names_where_its_value_came_from(refused, monkeypatch):
     assert "preview_limit in COATCHECK_PREVIEW_LIMIT: " in message
     assert "object_store_ttl in DEEPSET_OBJECT_STORE_TTL: " in message
     assert "redis_timeout in settings.toml, line 2: " in message
-    with pytest.raises(SettingsError, match=r"; preview_limit: a number of at least 0 is expected"):
+    with pytest.raises(SettingsError, match=r"; preview_limit: a number of at least 200 is expected"):
         Settings(preview_limit=-1)
 
 

@@ -151,6 +151,19 @@ def test_unknown_explorer_settings_are_refused(store: ObjectStore) -> None:
         apply_memory(find, ToolConfig(memory_type=MemoryType.BOTH, explorer_config={"max_depth": 3}), store)
 
 
+@pytest.mark.parametrize(
+    ("name", "given", "expected"),
+    [
+        ("preview_limit", 0, "must be at least 50, not 0"),
+        ("response_limit", 200, "must be at least 500, not 200"),
+        ("response_limit", None, "must be a whole number, not NoneType"),
+    ],
+)
+def test_limits_in_which_no_answer_fits_are_refused(name: str, given: Any, expected: str) -> None:
+    with pytest.raises(SettingsError, match=rf"^ToolConfig: explorer_config: {name} {expected}\.$"):
+        ToolConfig(explorer_config={name: given})
+
+
 @pytest.mark.parametrize("given", ["store", "object", "provider"])
 def test_a_tool_has_its_own_preview_limits(store: ObjectStore, given: str) -> None:
     explorer = {"store": None, "object": Explorer(store), "provider": lambda: Explorer(store)}[given]

@@ -17,6 +17,10 @@ from coatcheck.store.stored_object import StoredObject
 
 DEFAULT_PREVIEW_LIMIT = 4000
 DEFAULT_RESPONSE_LIMIT = 8000
+LEAST_PREVIEW_LIMIT = 50
+"""Characters in which any reference fits: a result whose reference is cut off would be lost to the model."""
+LEAST_RESPONSE_LIMIT = 500
+"""Characters in which the place of a page and the call for the next one fit, with some of the object."""
 
 
 def require_store(given: Any) -> None:
@@ -29,14 +33,20 @@ def require_store(given: Any) -> None:
         )
 
 
+def require_limits(owner: str, preview_limit: Any, response_limit: Any) -> None:
+    """Refuse limits that are no numbers or too small for any answer; raises ``TypeError`` or ``ValueError``."""
+    require_numbers(owner, LEAST_PREVIEW_LIMIT, preview_limit=preview_limit)
+    require_numbers(owner, LEAST_RESPONSE_LIMIT, response_limit=response_limit)
+
+
 class Explorer:
     """Shows, searches and transforms stored objects in answers of bounded length.
 
     Args:
         store: The object store, or a function that returns it and is called at each use.
         sandbox: Runs patterns, filters and work on large objects; by default the explorer creates its own at first use.
-        preview_limit: Maximum characters of a preview.
-        response_limit: Maximum characters of the answers of other methods.
+        preview_limit: Maximum characters of a preview, at least 50.
+        response_limit: Maximum characters of the answers of other methods, at least 500.
         tool_names: Names of renamed object tools, for the calls that answers suggest.
 
     ``obj_id`` is an id with or without ``@``, optionally with a path; ``path`` selects a part, such as
@@ -45,7 +55,7 @@ class Explorer:
 
     Raises:
         TypeError: ``store`` is neither a store nor a function, or a limit is not a whole number.
-        ValueError: A limit is negative.
+        ValueError: A limit is too small.
     """
 
     def __init__(
@@ -58,7 +68,7 @@ class Explorer:
         tool_names: Names | None = None,
     ) -> None:
         require_store(store)
-        require_numbers("Explorer", preview_limit=preview_limit, response_limit=response_limit)
+        require_limits("Explorer", preview_limit, response_limit)
         self._store = store
         self._sandbox = sandbox
         self.preview_limit = preview_limit

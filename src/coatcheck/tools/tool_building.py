@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from coatcheck.errors import SettingsError, excerpt
+from coatcheck.explorer.explorer import DEFAULT_PREVIEW_LIMIT, DEFAULT_RESPONSE_LIMIT, require_limits
 from coatcheck.tools.explorable import explorable
 from coatcheck.tools.hidden_parameters import bind, unwrapped
 from coatcheck.tools.referenceable import ExplorerSource, StoreSource, explorer_provider, referenceable
@@ -30,7 +31,7 @@ class WorkspaceMode(StrEnum):
     DYNAMIC = "dynamic"
 
 
-_EXPLORER_SETTINGS = ("preview_limit", "response_limit")
+_EXPLORER_SETTINGS = {"preview_limit": DEFAULT_PREVIEW_LIMIT, "response_limit": DEFAULT_RESPONSE_LIMIT}
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,8 @@ class ToolConfig:
             entered for the call and exited after it; see `coatcheck.tool_factory.inject`.
         needs_client: Whether the parameter ``client`` is filled by the host.
         needs_workspace: Whether the tool works in a ``workspace``, see `WorkspaceMode`.
-        explorer_config: Limits of this tool's own previews and answers: ``preview_limit``, ``response_limit`` in
-            characters.
+        explorer_config: Limits of this tool's own previews and answers: ``preview_limit``, at least 50, and
+            ``response_limit``, at least 500, in characters.
         title: A name for people.
         annotations: MCP's hints, such as ``{"readOnlyHint": True}``, or a ``ToolAnnotations``.
 
@@ -83,11 +84,15 @@ class ToolConfig:
         twice = sorted(self.custom_args.keys() & self.parameters.keys())
         if twice:
             raise SettingsError(f"ToolConfig: {twice[0]!r} is in custom_args and in parameters; keep one of them.")
-        unknown = sorted(self.explorer_config.keys() - set(_EXPLORER_SETTINGS))
+        unknown = sorted(self.explorer_config.keys() - _EXPLORER_SETTINGS)
         if unknown:
             raise SettingsError(
                 f"ToolConfig: explorer_config has no {unknown[0]!r}; it takes: {', '.join(_EXPLORER_SETTINGS)}."
             )
+        try:
+            require_limits("ToolConfig: explorer_config", **{**_EXPLORER_SETTINGS, **self.explorer_config})
+        except (TypeError, ValueError) as error:
+            raise SettingsError(str(error)) from None
 
 
 def _memory_type(given: Any) -> MemoryType:
