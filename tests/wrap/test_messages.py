@@ -128,10 +128,11 @@ def test_a_request_that_cannot_be_read_gets_an_error(call, value, fault):
     [
         b"hello\n",
         b'{"jsonrpc":"2.0","method":"notifications/x","params":{"x":}}\n',
+        b'{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":9"id":9}}\n',
         b'{"jsonrpc":"2.0","id":7,"result":{"x":}}\n',
         CALL % b"[1,",
     ],
-    ids=["not JSON", "notification", "response", "of a pending id"],
+    ids=["not JSON", "notification", "notification with an id inside", "response", "of a pending id"],
 )
 def test_another_line_that_cannot_be_read_passes_unchanged(line):
     pending = CALL % b'"x"'

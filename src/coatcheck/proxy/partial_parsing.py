@@ -92,7 +92,7 @@ def find_request_id(line: bytes) -> Id | None:
     """Find the id of a request that may not be JSON in its first or last bytes, in the member orders of the SDKs."""
     found = _BEGINS_AS_REQUEST.match(line[:_ENDS])
     if found is not None and found[1] is None:
-        found = _ID_AT_THE_END.search(line[-_ENDS:])
+        found = _ID_AS_LAST_MEMBER.search(line[-_ENDS:])
     value = None if found is None else parse(found[1])
     return None if value is None else (type(value).__name__, value)
 
