@@ -232,6 +232,8 @@ def fault_text(fault: Any) -> str:
     """Describe one fault of pydantic's ``ValidationError`` in words for people who do not know pydantic."""
     if fault["type"] == "missing":
         return "it is missing"
+    if fault["type"] == "extra_forbidden":
+        return "there is no such setting"
     expected = next((text for start, text in _EXPECTED.items() if fault["type"].startswith(start)), None)
     if expected is None:
         return str(fault["msg"]).removeprefix("Value error, ")

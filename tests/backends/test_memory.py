@@ -8,7 +8,7 @@ from math import inf, nan
 import pytest
 
 from coatcheck import Explorer, ObjectStore
-from coatcheck.backends import InMemoryBackend, RedisBackend, SQLiteBackend
+from coatcheck.backends import CircuitBreaker, InMemoryBackend, RedisBackend, SQLiteBackend
 from coatcheck.backends.memory import SWEEP_BATCH
 from coatcheck.errors import ObjectTooLarge
 
@@ -211,6 +211,7 @@ def test_without_bounds_nothing_is_evicted():
         (partial(SQLiteBackend, "x"), ("max_bytes", "max_namespace_objects", "max_namespace_bytes"), ("max_idle",)),
         (partial(SQLiteBackend, "x"), (), ("timeout",)),
         (partial(RedisBackend, "redis://h"), ("max_connections",), ("timeout", "connect_timeout")),
+        (partial(CircuitBreaker, print), ("failures",), ("first_pause", "longest_pause")),
         (partial(ObjectStore, InMemoryBackend()), ("max_object_bytes", "compress_above"), ()),
         (partial(Explorer, ObjectStore(InMemoryBackend())), ("preview_limit", "response_limit"), ()),
     ],

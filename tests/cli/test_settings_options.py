@@ -13,6 +13,7 @@ from coatcheck.cli.toolset_options import toolset_options
 from coatcheck.errors import SettingsError
 from coatcheck.settings import Settings, unknown_variables
 from coatcheck.toolsets import Toolset
+from coatcheck.toolsets.deepset import DeepsetSettings
 
 WITHOUT_FLAG = {name for name, kind in ALL.items() if kind is None}
 
@@ -104,3 +105,7 @@ def test_an_error_in_the_settings_of_a_toolset_says_how_to_set_them(monkeypatch)
         of_shelf("--folder", "x")
     with pytest.raises(SettingsError, match=r"from_folder \(--from-folder\): it is missing"):
         Toolset("box", lambda _: {}, Box).load_settings()
+    with pytest.raises(SettingsError, match="deepset: nope: there is no such setting"):
+        DeepsetSettings(api_key="k", nope=1)
+    with pytest.raises(SettingsError, match="workspace is empty: name one"):
+        DeepsetSettings(api_key="k", workspace="")

@@ -19,6 +19,7 @@ from coatcheck import (
     configure_mcp_server,
     explorable,
     overridden,
+    referenceable,
     running,
 )
 from coatcheck.server import CoatcheckMiddleware
@@ -121,6 +122,14 @@ def test_something_else_in_place_of_a_store_is_an_error_that_names_the_store(giv
             create()
     with pytest.raises(TypeError, match="not the class Explorer; pass"):
         explorable(object_store=ObjectStore(InMemoryBackend()), explorer=Explorer)
+
+
+def test_a_parameter_that_the_function_does_not_have_is_an_error_in_literal():
+    store = ObjectStore(InMemoryBackend())
+    with pytest.raises(TypeError, match=r"^len\(\) has no parameter 'nope', which literal names\.$"):
+        referenceable(object_store=store, literal=frozenset({"nope"}))(len)
+    with pytest.raises(TypeError, match="not a text"):
+        referenceable(object_store=store, literal="obj")
 
 
 def test_a_namespace_that_is_no_text_is_an_error():

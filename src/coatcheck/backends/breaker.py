@@ -11,7 +11,7 @@ from typing import Any
 from coatcheck.backends.adapter import as_backend
 from coatcheck.backends.base import Backend, ObjectStoreBackend
 from coatcheck.backends.wrapper import BackendWrapper
-from coatcheck.errors import ObjectStoreUnavailable
+from coatcheck.errors import ObjectStoreUnavailable, require_numbers
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,15 @@ class CircuitBreaker:
 
     The probe runs in a separate thread, which exists only while the breaker is open, so that no caller waits for it.
 
-    ``probe`` returns if the store is available, else it raises `ObjectStoreUnavailable`; ``failures`` in a row open it.
+    Args:
+        probe: Returns if the store is available, else raises `ObjectStoreUnavailable`.
+        failures: Failures in a row that open it.
+        first_pause: Seconds from opening to the first probe; doubled for each further one.
+        longest_pause: Maximum seconds between probes.
+
+    Raises:
+        TypeError: An argument is not a number.
+        ValueError: One is too small or not finite.
     """
 
     def __init__(
@@ -44,6 +52,8 @@ class CircuitBreaker:
         first_pause: float = FIRST_PAUSE_SECONDS,
         longest_pause: float = LONGEST_PAUSE_SECONDS,
     ) -> None:
+        require_numbers("CircuitBreaker", 1, failures=failures)
+        require_numbers("CircuitBreaker", whole=False, first_pause=first_pause, longest_pause=longest_pause)
         self._probe = probe
         self._most = failures
         self._first_pause = first_pause

@@ -63,6 +63,9 @@ def explorable(*, object_store: StoreSource, explorer: ExplorerSource | None = N
     Args:
         object_store: The store, or a zero-argument provider of it.
         explorer: The explorer, or a zero-argument provider of it; by default one over ``object_store``.
+
+    Raises:
+        TypeError: ``object_store`` or ``explorer`` is something else, or the function is an async generator.
     """
     provide = explorer_provider(object_store, explorer)
 
@@ -143,6 +146,9 @@ def explorable_and_referenceable(
     Args:
         object_store: The store, or a zero-argument provider of it.
         explorer: The explorer, or a zero-argument provider of it; by default one over ``object_store``.
+
+    Raises:
+        TypeError: ``object_store`` or ``explorer`` is something else, or the function is an async generator.
     """
     provide = explorer_provider(object_store, explorer)
     keep = explorable(object_store=object_store, explorer=provide)

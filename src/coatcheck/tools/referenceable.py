@@ -147,6 +147,10 @@ def referenceable(
         explorer: The explorer, or a zero-argument provider of it; by default one over ``object_store``.
         literal: Parameters whose values pass unchanged: no references, no validation.
 
+    Raises:
+        TypeError: ``object_store``, ``explorer`` or ``literal`` is something else, or the function has no parameter
+            that ``literal`` names.
+
     Calls raise:
         ObjectNotFound: A reference to an object that does not exist.
         PathNotFound: A reference whose path does not exist.
@@ -155,9 +159,14 @@ def referenceable(
             deeply.
     """
     provide = explorer_provider(object_store, explorer)
+    if isinstance(literal, str):
+        raise TypeError("literal must be a set of names of parameters, not a text.")
 
     def decorate(func: Callable[..., Any]) -> Callable[..., Any]:
         spec = signature_of(func)
+        unknown = sorted(literal - spec.signature.parameters.keys())
+        if unknown:
+            raise TypeError(f"{spec.name}() has no parameter {unknown[0]!r}, which literal names.")
         known = parameters_of(spec.signature, literal)
 
         def call(*args: Any, **kwargs: Any) -> Any:

@@ -177,7 +177,8 @@ def apply_memory(
     own = _own_explorer(config, store, explorer)
     if config.memory_type in {MemoryType.REFERENCEABLE, MemoryType.BOTH}:
         # A client that is hidden only later belongs to the host: it is neither searched for references nor validated.
-        literal = frozenset({"client"} if config.needs_client else ())
+        parameters = signature_of(base_func).signature.parameters
+        literal = frozenset({"client"} if config.needs_client and "client" in parameters else ())
         base_func = referenceable(object_store=store, explorer=own, literal=literal)(base_func)
     if config.memory_type in {MemoryType.EXPLORABLE, MemoryType.BOTH}:
         base_func = explorable(object_store=store, explorer=own)(base_func)

@@ -80,6 +80,8 @@ class DeepsetSettings(BaseSettings):
             raise ValueError(NO_KEY)
         if self.docs_share_url is not None:
             ShareLink.parse(self.docs_share_url.get_secret_value())
+        if self.workspace == "":
+            raise ValueError("workspace is empty: name one, or leave out --workspace, and the model names it")
         if self.workspace_mode == WorkspaceMode.STATIC and self.workspace is None:
             raise ValueError("workspace mode static needs a workspace: --workspace or DEEPSET_WORKSPACE")
         if self.workspace_mode == WorkspaceMode.DYNAMIC and self.workspace is not None:
