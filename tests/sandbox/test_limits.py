@@ -25,7 +25,7 @@ def query(sandbox, stored, program, value=None, *, key="k", namespace="n"):
 
 
 def test_an_object_over_the_memory_limit_is_refused_and_the_next_call_works(stored):
-    sandbox = Sandbox(memory_bytes=128 * MEBIBYTE)
+    sandbox = Sandbox(memory_bytes=128 * MEBIBYTE, timeout=30)
     try:
         with pytest.raises(SandboxMemoryExceeded, match="128 MiB"):
             sandbox.run("show", ARGS, key="big", namespace="n", load=stored("x" * (160 * MEBIBYTE)))
@@ -35,7 +35,7 @@ def test_an_object_over_the_memory_limit_is_refused_and_the_next_call_works(stor
 
 
 def test_a_long_text_is_shown_although_the_fast_decoder_would_need_more_memory(stored):
-    sandbox = Sandbox(memory_bytes=400 * MEBIBYTE)
+    sandbox = Sandbox(memory_bytes=400 * MEBIBYTE, timeout=30)
     result = ToolResult({"content": [{"type": "text", "text": "x" * (35 * MEBIBYTE)}]})
     try:
         answer = sandbox.run("show", ARGS | {"headline": True}, key="big", namespace="n", load=stored(result))
@@ -45,7 +45,7 @@ def test_a_long_text_is_shown_although_the_fast_decoder_would_need_more_memory(s
 
 
 def test_a_filter_over_the_memory_limit_is_stopped_with_the_limit_and_what_to_do(stored):
-    sandbox = Sandbox(memory_bytes=300 * MEBIBYTE)
+    sandbox = Sandbox(memory_bytes=300 * MEBIBYTE, timeout=30)
     try:
         with pytest.raises(SandboxMemoryExceeded, match=r"300 MiB.*Ask for less"):
             query(sandbox, stored, '"x" * 400000000')
@@ -55,7 +55,7 @@ def test_a_filter_over_the_memory_limit_is_stopped_with_the_limit_and_what_to_do
 
 
 def test_a_result_over_the_output_limit_is_refused_and_the_next_call_works(stored):
-    sandbox = Sandbox(output_bytes=MEBIBYTE)
+    sandbox = Sandbox(output_bytes=MEBIBYTE, timeout=30)
     try:
         with pytest.raises(SandboxOutputExceeded, match="1 MiB"):
             query(sandbox, stored, '"x" * 3000000')
@@ -121,7 +121,7 @@ def test_the_second_access_to_an_object_neither_loads_nor_sends_it(sandbox, stor
 
 
 def test_objects_beyond_the_cache_are_sent_again_and_the_recent_ones_are_kept(stored):
-    sandbox = Sandbox(workers=1, cache_bytes=MEBIBYTE, memory_bytes=300 * MEBIBYTE)
+    sandbox = Sandbox(workers=1, cache_bytes=MEBIBYTE, memory_bytes=300 * MEBIBYTE, timeout=30)
     first, second = stored(["x" * 80_000]), stored(["y" * 80_000])
     try:
         for load, key in ((first, "1"), (second, "2"), (second, "2"), (first, "1")):
@@ -133,7 +133,7 @@ def test_objects_beyond_the_cache_are_sent_again_and_the_recent_ones_are_kept(st
 
 
 def test_without_a_cache_every_access_loads(stored):
-    sandbox = Sandbox(cache_bytes=0)
+    sandbox = Sandbox(cache_bytes=0, timeout=30)
     load = stored([1])
     for _ in range(2):
         sandbox.run("show", ARGS, key="k", namespace="n", load=load)

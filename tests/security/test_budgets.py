@@ -155,7 +155,7 @@ async def test_nesting_beyond_the_limit_is_described_where_it_is_cut(container):
 
 
 async def test_a_result_of_a_gigabyte_is_refused_with_the_limit_and_the_workers_stay_within_their_memory():
-    container = Container(settings=Settings(sandbox_memory=256 * MEBIBYTE, sandbox_timeout=20))
+    container = Container(settings=Settings(sandbox_memory=256 * MEBIBYTE, sandbox_timeout=60))
     explorer = container.explorer()
     name = await explorer.store.aput(1)
     # Without the limit, the first two would return a result, and the third would take too long.

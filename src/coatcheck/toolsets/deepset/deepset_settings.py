@@ -7,7 +7,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from coatcheck.errors import invalid_settings
 from coatcheck.tool_factory import WorkspaceMode
-from coatcheck.tools.toolset import with_variable
+from coatcheck.toolsets import with_variable
 from coatcheck.toolsets.deepset.client.api_connection import DEFAULT_API_URL, NO_KEY, may_be_key
 from coatcheck.toolsets.deepset.client.docs_share import ShareLink
 
