@@ -1,11 +1,18 @@
 """JSON-RPC messages as lines of bytes: lenient parsing, strict encoding."""
 
-import re
 from codecs import BOM_UTF8
 from contextlib import suppress
 from typing import Any
 
-from coatcheck.codec import Chunks, aload_json, dump_line, load_exactly, load_json, replace_escaped_surrogates
+from coatcheck.codec import (
+    Chunks,
+    aload_json,
+    dump_line,
+    load_exactly,
+    load_json,
+    may_exceed_64_bits,
+    replace_escaped_surrogates,
+)
 
 Message = dict[str, Any]
 Id = tuple[str, str | int | float]
@@ -22,7 +29,6 @@ MAX_EVENT_BYTES = 1_000_000
 METHOD_NOT_FOUND = -32601
 
 _EXACT_UP_TO = 1 << 20
-_MANY_DIGITS = re.compile(rb"[0-9]{19}")
 _OF_RESPONSES = frozenset({"id", "result", "error"})
 SESSION_VERSIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 """The revisions with `initialize`, oldest first."""
@@ -69,7 +75,7 @@ def parse(line: bytes) -> Any:
 
 def _parse_fast(line: bytes) -> Any:
     try:
-        if len(line) <= _EXACT_UP_TO and _MANY_DIGITS.search(line) is not None:
+        if len(line) <= _EXACT_UP_TO and may_exceed_64_bits(line):
             return load_exactly(line)
         return load_json(line)
     except (ValueError, RecursionError):

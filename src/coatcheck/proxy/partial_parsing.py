@@ -68,7 +68,8 @@ def find_response_id(line: bytes) -> Id | None:
 def contradicting_ids(line: bytes) -> tuple[Id, ...]:
     """Return both ids of a response that has two; parsers use either, so that the other's request would stay open."""
     at = line.rfind(b'"id"', max(len(line) - _ENDS, 0))
-    last = None if at < 0 else _ID_AS_LAST_MEMBER.match(line[at:])
+    is_single = at < 0 or line.find(b'"id"', 0, _ENDS) == at
+    last = None if is_single else _ID_AS_LAST_MEMBER.match(line[at:])
     first = None if last is None else _ID_FIRST.match(line[:_ENDS])
     if last is None or first is None or first.lastindex is None:
         return ()

@@ -7,7 +7,15 @@ from typing import Any
 
 import jq
 
-from coatcheck.codec import dump_json, encode, load_exactly, load_json, open_json_text, replace_escaped_surrogates
+from coatcheck.codec import (
+    dump_json,
+    encode,
+    load_exactly,
+    load_json,
+    may_exceed_64_bits,
+    open_json_text,
+    replace_escaped_surrogates,
+)
 from coatcheck.codec.encoding import describe_payload
 from coatcheck.codec.exact_json import digits_of
 from coatcheck.errors import CoatcheckError, FilterError, SandboxOutputExceeded, excerpt, quoted
@@ -82,7 +90,6 @@ READ_AT_ONCE = 1024 * 1024
 TRIED, MOST_TRIED = 500_000, 10_000_000
 """Characters of a value on which other filters are tried, and bytes of what they may give."""
 _LONG_NUMBER = re.compile(r"\d{16}")
-_BEYOND_64_BITS = re.compile(r"\d{19}")
 _MAY_HAVE_BEEN_ROUNDED = re.compile(r"[0-9][eE][+-]?[0-9]")
 
 
@@ -264,7 +271,7 @@ def _answer(result: str, source: str, notes: list[str], args: dict[str, Any], co
     text = head + shown if fits else f"{head}The result of the filter on {place(args)} has {len(shown):,} characters."
     if isinstance(value, str):
         return Answer.of_encoded(text, encode(value), facts)
-    careful = bool(_BEYOND_64_BITS.search(result)) and any(not -(2**63) <= item < 2**64 for item in integers(value))
+    careful = may_exceed_64_bits(result.encode()) and any(not -(2**63) <= item < 2**64 for item in integers(value))
     return Answer.of_encoded(text, describe_payload(value, result.encode(), careful=careful), facts)
 
 
@@ -286,7 +293,7 @@ def _read(result: str) -> tuple[Any, str]:
     except ValueError:  # jq passes on the digits of 1e1000
         value = load_exactly(result)
         return value, dump_json(value).decode()
-    return load_exactly(result) if _BEYOND_64_BITS.search(result) else value, result
+    return load_exactly(result) if may_exceed_64_bits(result.encode()) else value, result
 
 
 @functools.lru_cache(maxsize=16)
