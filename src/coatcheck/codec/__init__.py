@@ -32,11 +32,12 @@ from coatcheck.codec.encoding import (
     well_formed_value,
 )
 from coatcheck.codec.envelope import CODEC_NAME, HEAD_BYTES, JsonType, Kind, Metadata, pack, unpack, unpack_metadata
-from coatcheck.codec.exact_json import load_exactly, load_json, may_exceed_64_bits, parse_exactly
+from coatcheck.codec.exact_json import BEYOND_64_BITS, has_digits, load_exactly, load_json, parse_exactly
 from coatcheck.codec.json_encoders import CLIENT_LEVELS, PART_LEVELS, Spliced, is_deeper
 from coatcheck.codec.tool_results import ToolResult, is_large_result, result_text, result_value, seen_texts
 
 __all__ = [
+    "BEYOND_64_BITS",
     "CLIENT_LEVELS",
     "CODEC_NAME",
     "DECODED_AT_ONCE",
@@ -66,6 +67,7 @@ __all__ = [
     "dump_shown",
     "encode",
     "free_chunks",
+    "has_digits",
     "is_deeper",
     "is_json",
     "is_large_result",
@@ -74,7 +76,6 @@ __all__ = [
     "json_type",
     "load_exactly",
     "load_json",
-    "may_exceed_64_bits",
     "open_json_text",
     "pack",
     "parse_exactly",

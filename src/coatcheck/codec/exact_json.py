@@ -9,7 +9,9 @@ from typing import Any
 import orjson
 
 _DIGITS = bytes.maketrans(b"123456789", b"0" * 9)
-_BEYOND_64_BITS = b"0" * 19
+BEYOND_64_BITS = 19
+"""Digits that an integer of more than 64 bits has at least: the fast decoder returns it as a float."""
+
 _CONVERTED_AT_ONCE = 2000
 """Digits that are converted in one step: conversion takes quadratic time, and Python refuses more than 4300."""
 
@@ -30,15 +32,16 @@ def parse_exactly(text: str) -> Any:
 
     The fast decoder returns integers of more than 64 bits as floats, so texts that may contain one use another decoder.
     """
-    return load_exactly(text) if may_exceed_64_bits(text.encode("utf-8", "replace")) else load_json(text)
+    return load_exactly(text) if has_digits(text, BEYOND_64_BITS) else load_json(text)
 
 
-def may_exceed_64_bits(json_text: bytes) -> bool:
-    """Whether JSON has as many digits in a row as an integer that the fast decoder returns as a float.
+def has_digits(text: str | bytes, count: int) -> bool:
+    """Whether a text has this many digits in a row.
 
-    A regular expression takes longer than decoding the JSON; this takes a tenth of it.
+    A regular expression takes longer than decoding the text as JSON; this takes a tenth of it.
     """
-    return _BEYOND_64_BITS in json_text.translate(_DIGITS)
+    encoded = text.encode("utf-8", "replace") if isinstance(text, str) else text
+    return b"0" * count in encoded.translate(_DIGITS)
 
 
 def load_json(text: str | bytes | bytearray | memoryview) -> Any:

@@ -5,12 +5,13 @@ from contextlib import suppress
 from typing import Any
 
 from coatcheck.codec import (
+    BEYOND_64_BITS,
     Chunks,
     aload_json,
     dump_line,
+    has_digits,
     load_exactly,
     load_json,
-    may_exceed_64_bits,
     replace_escaped_surrogates,
 )
 
@@ -75,7 +76,7 @@ def parse(line: bytes) -> Any:
 
 def _parse_fast(line: bytes) -> Any:
     try:
-        if len(line) <= _EXACT_UP_TO and may_exceed_64_bits(line):
+        if len(line) <= _EXACT_UP_TO and has_digits(line, BEYOND_64_BITS):
             return load_exactly(line)
         return load_json(line)
     except (ValueError, RecursionError):

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from coatcheck.codec.exact_json import digits_of
+from coatcheck.codec.exact_json import digits_of, has_digits
 from coatcheck.errors import FilterError
 
 REFUSED = {
@@ -232,7 +232,8 @@ def _look_up(step: str | int | slice, value: Any) -> Any:
     return value[step]
 
 
-EXACT_INTEGER = 2**53
+EXACT_INTEGER, BEYOND_53_BITS = 2**53, 16
+"""The largest integer with which jq computes exactly, and the digits that a larger one has at least."""
 ROUNDED_NAMED = 5
 _INTEGER_OF_16 = re.compile(r"(?<![\w.\"])\d{16,400}(?![\w.\"])")
 LOOKED_THROUGH = 1024 * 1024
@@ -288,7 +289,9 @@ def rounded_integers(value: Any, source: str) -> list[int]:
 
 def has_long_integer(source: str) -> bool:
     """Whether JSON has an integer beyond 2^53, or a string with such digits: distinguishing them would cost more."""
-    return source[:1] != '"' and any(int(found.group()) > EXACT_INTEGER for found in _INTEGER_OF_16.finditer(source))
+    if source[:1] == '"' or not has_digits(source, BEYOND_53_BITS):
+        return False
+    return any(int(found.group()) > EXACT_INTEGER for found in _INTEGER_OF_16.finditer(source))
 
 
 def integers(value: Any) -> Iterator[int]:

@@ -8,11 +8,12 @@ from typing import Any
 import jq
 
 from coatcheck.codec import (
+    BEYOND_64_BITS,
     dump_json,
     encode,
+    has_digits,
     load_exactly,
     load_json,
-    may_exceed_64_bits,
     open_json_text,
     replace_escaped_surrogates,
 )
@@ -44,6 +45,7 @@ from coatcheck.explorer.operations.filter_repairs_by_value import (
     variants,
 )
 from coatcheck.explorer.operations.jq_analysis import (
+    BEYOND_53_BITS,
     ROUNDED_NAMED,
     begins_with_path,
     has_long_integer,
@@ -89,7 +91,6 @@ READ_AT_ONCE = 1024 * 1024
 
 TRIED, MOST_TRIED = 500_000, 10_000_000
 """Characters of a value on which other filters are tried, and bytes of what they may give."""
-_LONG_NUMBER = re.compile(r"\d{16}")
 _MAY_HAVE_BEEN_ROUNDED = re.compile(r"[0-9][eE][+-]?[0-9]")
 
 
@@ -254,7 +255,7 @@ def _answer(result: str, source: str, notes: list[str], args: dict[str, Any], co
     value, result = _read(result)
     if is_empty_result(value):
         notes += missing_keys(args["filter"], source) or _misplaced(args["filter"], source)
-    rounded = rounded_integers(value, source) if _LONG_NUMBER.search(result) else []
+    rounded = rounded_integers(value, source) if has_digits(result, BEYOND_53_BITS) else []
     if rounded:
         named = ", ".join(excerpt(digits_of(each)) for each in rounded[:ROUNDED_NAMED])
         named += " and others" if len(rounded) > ROUNDED_NAMED else ""
@@ -271,7 +272,7 @@ def _answer(result: str, source: str, notes: list[str], args: dict[str, Any], co
     text = head + shown if fits else f"{head}The result of the filter on {place(args)} has {len(shown):,} characters."
     if isinstance(value, str):
         return Answer.of_encoded(text, encode(value), facts)
-    careful = may_exceed_64_bits(result.encode()) and any(not -(2**63) <= item < 2**64 for item in integers(value))
+    careful = has_digits(result, BEYOND_64_BITS) and any(not -(2**63) <= item < 2**64 for item in integers(value))
     return Answer.of_encoded(text, describe_payload(value, result.encode(), careful=careful), facts)
 
 
@@ -293,7 +294,7 @@ def _read(result: str) -> tuple[Any, str]:
     except ValueError:  # jq passes on the digits of 1e1000
         value = load_exactly(result)
         return value, dump_json(value).decode()
-    return load_exactly(result) if may_exceed_64_bits(result.encode()) else value, result
+    return load_exactly(result) if has_digits(result, BEYOND_64_BITS) else value, result
 
 
 @functools.lru_cache(maxsize=16)
