@@ -3,8 +3,11 @@
 import csv
 import datetime
 import json
+import re
 import time
 from decimal import Decimal
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +15,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from coatcheck.explorer.texts import open_text
+from coatcheck.explorer import texts
+from coatcheck.explorer.texts import csv_tables, open_text
 from coatcheck.explorer.texts.text_formats import recognise
 from tests.waiting import within
 
@@ -345,3 +349,10 @@ def test_a_table_may_follow_titles_or_comments(lead: str, line: int):
 )
 def test_other_texts_after_a_title_are_not_tables(text: str):
     assert opened(text) is None
+
+
+def test_expressions_are_compiled_when_they_are_first_used():
+    """A server would start a twentieth later."""
+    modules = [import_module(f"{texts.__name__}.{module.name}") for module in iter_modules(texts.__path__)]
+    assert not [module for module in modules if any(isinstance(value, re.Pattern) for value in vars(module).values())]
+    assert csv_tables in modules

@@ -6,11 +6,11 @@ within 15 % of o200k for 23 of 25 recorded results, among them all that are JSON
 for the others (tables of places, pages of links); four characters for each token are within 15 % for 5.
 """
 
-import re
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 from coatcheck.codec.json_encoders import dump_fast
+from coatcheck.explorer.late_patterns import late_pattern
 from coatcheck.explorer.previews.wording import INTEGER_BITS
 
 WINDOWS = 8
@@ -40,14 +40,15 @@ _TOKEN = (
 """Matches at any character."""
 AT_ONCE = 16
 """Tokens of one match: each match takes longer than its tokens."""
-_TOKENS = re.compile(f"{_TOKEN}{{1,{AT_ONCE}}}+")
-_BESIDES = re.compile(r"[G-Zx](?:(?<=[a-z0-9][A-Z])(?=[^a-z])|(?<=[-w]x))")
+_ONE_TOKEN = late_pattern(_TOKEN)
+_TOKENS = late_pattern(f"{_TOKEN}{{1,{AT_ONCE}}}+")
+_BESIDES = late_pattern(r"[G-Zx](?:(?<=[a-z0-9][A-Z])(?=[^a-z])|(?<=[-w]x))")
 """Counted besides: random letters, as in base64, are shorter tokens than words, and so are modes of files."""
-_WITHOUT_SPACES = re.compile("[\u3040-\u9fff]+")
+_WITHOUT_SPACES = late_pattern("[\u3040-\u9fff]+")
 """Japanese and Chinese: eight characters make five tokens."""
-_PICTURES = re.compile("[\U0001f000-\U0010ffff]")
+_PICTURES = late_pattern("[\U0001f000-\U0010ffff]")
 """Most emoji are two tokens."""
-_VIETNAMESE = re.compile("[\u0103\u0111\u01a1\u01b0\u1ea0-\u1ef9]")
+_VIETNAMESE = late_pattern("[\u0103\u0111\u01a1\u01b0\u1ea0-\u1ef9]")
 """Letters of Vietnamese, whose words are one token with them."""
 
 
@@ -65,7 +66,7 @@ def estimate_tokens(value: Any, characters: int) -> int:
 
 def _count(sample: str) -> int:
     matches = _TOKENS.findall(sample)
-    tokens = AT_ONCE * (len(matches) - 1) + len(re.findall(_TOKEN, matches[-1]))
+    tokens = AT_ONCE * (len(matches) - 1) + len(_ONE_TOKEN.findall(matches[-1]))
     tokens += len(_BESIDES.findall(sample))
     if not sample.isascii():
         tokens += sum(map(len, _WITHOUT_SPACES.findall(sample))) // 8 + len(_PICTURES.findall(sample)) * 2 // 3

@@ -3,10 +3,12 @@
 import re
 from collections.abc import Iterator
 
+from coatcheck.explorer.late_patterns import late_pattern
+
 Parts = Iterator[tuple[int, int, str]]
 """Offset, level and name of each part."""
 
-_PYTHON = re.compile(
+_PYTHON = late_pattern(
     r"^(?P<indent>[ \t]{0,8})(?P<name>(?:class|def|async def) +\w{1,80}(?:\([^\n]{0,120})?)", re.MULTILINE
 )
 _MODIFIERS = (
@@ -36,7 +38,7 @@ _CODE = rf"""(?mx)
     )
     """
 """Compiled when it is first used, which takes two milliseconds."""
-_C = re.compile(
+_C = late_pattern(
     r"^(?P<indent>)(?P<name>(?!(?:if|for|while|switch|return|else|do|case|typedef)\b)"
     r"(?:[A-Za-z_][\w*]{0,60}[ \t*]{1,3}){0,5}[A-Za-z_~][\w:~]{0,80}\([^\n;{}]{0,160}[),]"
     r"(?=[ \t]{0,3}(?:const[ ])?\{?$)"
@@ -44,8 +46,8 @@ _C = re.compile(
     r"|#define[ ]\w{1,60}\([^\n)]{0,80}\))",
     re.MULTILINE,
 )
-_INCLUDE = re.compile(r"^#[ ]?include [<\"]", re.MULTILINE)
-_STATEMENT = re.compile(r"^(?P<name>(?:CREATE|ALTER|DROP)[ ][^\n(;]{1,120})", re.MULTILINE | re.IGNORECASE)
+_INCLUDE = late_pattern(r"^#[ ]?include [<\"]", re.MULTILINE)
+_STATEMENT = late_pattern(r"^(?P<name>(?:CREATE|ALTER|DROP)[ ][^\n(;]{1,120})", re.MULTILINE | re.IGNORECASE)
 LOOKED_AT = 8_000
 """Characters at the start in which C has its #include lines."""
 

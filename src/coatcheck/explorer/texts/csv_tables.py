@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any
 
 from coatcheck.codec import load_exactly
+from coatcheck.explorer.late_patterns import late_pattern
 from coatcheck.explorer.texts.opened_text import Opened
 
 FEWEST_ROWS = 3
@@ -24,16 +25,16 @@ MOST_LEAD = 1_000
 LONGEST_NAME = 60
 EXACT_DIGITS = 15
 _DELIMITERS = {",": "CSV", "\t": "TSV", ";": "CSV with semicolons", "|": "CSV with bars"}
-_NUMERIC = re.compile(r"[-+.0-9eE]*")
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
-_LOG_LINE = re.compile(
+_NUMERIC = late_pattern(r"[-+.0-9eE]*")
+_NUMBER = late_pattern(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
+_LOG_LINE = late_pattern(
     r"[\[(]?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9}|,\d{3})?(?:Z|[+-]\d\d:?\d\d)? *[^\s\w,;|]? *[A-Za-z\[]"
 )
-_NOT_A_TABLE = re.compile(r"\s*(?:[{\[<#|]|---|\+\+\+|diff |commit |Commit)")
-_LEAD = re.compile(r"(?:#[^\n]{0,200}\n){1,5}|(?:(?![|<{\[#])[^\n]{1,200}\n){1,4}[ \t]{0,9}\r?\n{1,2}")
+_NOT_A_TABLE = late_pattern(r"\s*(?:[{\[<#|]|---|\+\+\+|diff |commit |Commit)")
+_LEAD = late_pattern(r"(?:#[^\n]{0,200}\n){1,5}|(?:(?![|<{\[#])[^\n]{1,200}\n){1,4}[ \t]{0,9}\r?\n{1,2}")
 """Comments, or titles and a blank line."""
-_QUOTED = re.compile(r'"(?:[^"]|"")*"')
-_NAME = re.compile(r"[^\W\d].*", re.DOTALL)
+_QUOTED = late_pattern(r'"(?:[^"]|"")*"')
+_NAME = late_pattern(r"[^\W\d].*", re.DOTALL)
 
 Row = list[str]
 

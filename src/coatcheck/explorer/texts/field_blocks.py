@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from coatcheck.explorer.late_patterns import late_pattern
 from coatcheck.explorer.texts.csv_tables import numbers_of
 from coatcheck.explorer.texts.opened_text import Opened
 
@@ -20,19 +21,19 @@ FEWEST_ALONE, MOST_ALONE = 6, 100
 FEWEST_NAMES = 2
 """Minimum number of names that all blocks have."""
 MOST_NAMES = 200
-_FIELD = re.compile(r"([A-Za-z][\w .()/-]{0,39})\t{0,9}:(?: +|\t+|$)|([A-Za-z][\w.-]{0,39}) *(?:=|\|) ?", re.ASCII)
-_NAMED = re.compile(r"([A-Za-z][\w .()/-]{0,39}):(?=\s|$)", re.ASCII)
-_NUMBER = re.compile(r"\d+")
-_RULE = re.compile(r"^-\[ RECORD \d{1,9} \]-*\+?-*\n", re.MULTILINE)
+_FIELD = late_pattern(r"([A-Za-z][\w .()/-]{0,39})\t{0,9}:(?: +|\t+|$)|([A-Za-z][\w.-]{0,39}) *(?:=|\|) ?", re.ASCII)
+_NAMED = late_pattern(r"([A-Za-z][\w .()/-]{0,39}):(?=\s|$)", re.ASCII)
+_NUMBER = late_pattern(r"\d+")
+_RULE = late_pattern(r"^-\[ RECORD \d{1,9} \]-*\+?-*\n", re.MULTILINE)
 """The heading of each row in psql's expanded output."""
-_INDENTED = re.compile(r"^ {1,40}(?=\S)", re.MULTILINE)
-_CALENDAR = re.compile(r"BEGIN:(VCALENDAR|VCARD)\r?\n", re.IGNORECASE)
-_PROPERTY = re.compile(
+_INDENTED = late_pattern(r"^ {1,40}(?=\S)", re.MULTILINE)
+_CALENDAR = late_pattern(r"BEGIN:(VCALENDAR|VCARD)\r?\n", re.IGNORECASE)
+_PROPERTY = late_pattern(
     r"(?:[\w-]{1,40}\.)?(?P<name>[A-Za-z0-9-]{1,60})(?P<parameters>(?:;[A-Za-z0-9-]{1,60}(?:=(?:\"[^\"\n]{0,2000}\"|"
     r"[^\";:\n]{0,2000}){1,9})?){0,20}):(?P<value>.*)"
 )
-_PARAMETER = re.compile(r";([A-Za-z0-9-]+)(?:=((?:\"[^\"]*\"|[^\";])*))?")
-_ESCAPED = re.compile(r"\\([\\,;nN])")
+_PARAMETER = late_pattern(r";([A-Za-z0-9-]+)(?:=((?:\"[^\"]*\"|[^\";])*))?")
+_ESCAPED = late_pattern(r"\\([\\,;nN])")
 MOST_LEVELS = 20
 
 

@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 from itertools import zip_longest
 from typing import Any
 
+from coatcheck.explorer.late_patterns import late_pattern
 from coatcheck.explorer.texts.csv_tables import MOST_COLUMNS, has_header, typed, unique_names
 from coatcheck.explorer.texts.opened_text import Opened
 
@@ -20,8 +21,8 @@ FEWEST_ROWS = 3
 FEWEST_COLUMNS = 2
 SHORTER = 2
 """Tables make up at least one part in so many of a page."""
-_START = re.compile(r"\s{0,100}<(?:!doctype\s+html|html\b|table\b)", re.IGNORECASE)
-_ROW = re.compile(r"<tr\b", re.IGNORECASE)
+_START = late_pattern(r"\s{0,100}<(?:!doctype\s+html|html\b|table\b)", re.IGNORECASE)
+_ROW = late_pattern(r"<tr\b", re.IGNORECASE)
 _UNSHOWN = frozenset({"script", "style", "template"})
 _BREAKS = frozenset({"br", "div", "hr", "li", "p"})
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})

@@ -8,6 +8,7 @@ from typing import Any
 
 from coatcheck.codec import open_json_text
 from coatcheck.codec.exact_json import EXACT
+from coatcheck.explorer.late_patterns import late_pattern
 from coatcheck.explorer.texts.opened_text import Opened
 
 FEWEST = 2
@@ -25,11 +26,11 @@ MOST_OTHER_AT_START = 10
 LONGEST_CUT = 1_000_000
 """Characters up to which a document that is cut off is read, a second at the most."""
 MOST_DOCUMENTS = 1_000_000
-_SPACE = re.compile(r"[ \t\r\n,]*")
-_TWICE = re.compile(r'\s*"(?:\\[nrt]|\s)*[\[{]')
-_TOKEN = re.compile(r'[\[\]{},]|"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+_SPACE = late_pattern(r"[ \t\r\n,]*")
+_TWICE = late_pattern(r'\s*"(?:\\[nrt]|\s)*[\[{]')
+_TOKEN = late_pattern(r'[\[\]{},]|"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _CLOSING = {"[": "]", "{": "}"}
-_START = re.compile(r"[\[{](?=\s*[\[{\"\d\-\]}tfn])(?<![^\s:`].)")
+_START = late_pattern(r"[\[{](?=\s*[\[{\"\d\-\]}tfn])(?<![^\s:`].)")
 
 
 def open_json(text: str) -> Opened | None:

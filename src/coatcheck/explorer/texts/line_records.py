@@ -4,10 +4,10 @@ All lines must have the same form; the last one may be cut off. Values are kept 
 numbers as in CSV.
 """
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from coatcheck.explorer.late_patterns import late_pattern
 from coatcheck.explorer.texts.csv_tables import typed
 from coatcheck.explorer.texts.opened_text import Opened
 
@@ -15,54 +15,56 @@ FEWEST = 3
 JUDGED = 20
 """Lines at the start of a text that are checked before all of them are parsed."""
 _QUOTED = r"(?:[^\"\\]|\\.){0,8000}"
-_REQUEST = re.compile(
+_REQUEST = late_pattern(
     r"(?P<client>\S{1,100}) (?P<ident>\S{1,60}) (?P<user>\S{1,100}) \[(?P<time>[^\]\n]{1,60})\] "
     r"\"(?:(?P<method>[A-Z]{3,12}) (?P<path>\S{1,8000})(?: (?P<protocol>HTTP/[\d.]{1,4}))?"
     rf"|(?P<request>{_QUOTED}))\" (?P<status>\d{{3}}|-) (?P<bytes>\d{{1,18}}|-)"
     rf"(?: \"(?P<referer>{_QUOTED})\" \"(?P<agent>{_QUOTED})\")?(?: (?P<rest>[^\n]{{1,8000}}))?"
 )
-_MATCH = re.compile(
+_MATCH = late_pattern(
     r"(?P<file>(?:[A-Za-z]:)?[^:\n|]{1,400}):(?P<line>\d{1,9})(?::(?P<column>\d{1,9}))?:(?P<text>[^\n]*)"
 )
-_MATCH_IN_PARENTHESES = re.compile(
+_MATCH_IN_PARENTHESES = late_pattern(
     r"(?P<file>[^:\n|()]{1,400})\((?P<line>\d{1,9}),(?P<column>\d{1,9})\): (?P<text>[^\n]*)"
 )
 """As some compilers write it."""
-_PATH = re.compile(r"(?:[A-Za-z]:)?(?=[^\s:]{0,300}[/.\\])(?=[^:]{0,300}[A-Za-z])")
-_ENTRY = re.compile(
+_PATH = late_pattern(r"(?:[A-Za-z]:)?(?=[^\s:]{0,300}[/.\\])(?=[^:]{0,300}[A-Za-z])")
+_ENTRY = late_pattern(
     r"(?: *\d{1,12} +\d{1,12} +)?(?P<mode>[bcdlps-][-rwxsStT]{9})[.+@]? +(?P<links>\d{1,9}) +(?P<owner>\S{1,60}) +"
     r"(?P<group>\S{1,60}) +(?P<size>\d{1,18})(?:, *\d{1,9})? +(?P<modified>[A-Z][a-z]{2} +\d{1,2} +[\d:]{4,5}|"
     r"\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?(?:\.\d{1,9})?(?: [+-]\d{4})?) (?P<name>[^\n]{1,4000})"
 )
-_ARCHIVED = re.compile(
+_ARCHIVED = late_pattern(
     r"(?P<mode>[bcdhlps-][-rwxsStT]{9}) (?P<owner>[^\s/]{1,60})/(?P<group>\S{1,60}) +(?P<size>\d{1,18}) "
     r"(?P<modified>\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?) (?P<name>[^\n]{1,4000})"
 )
 """As tar lists it."""
-_COMMIT = re.compile(
+_COMMIT = late_pattern(
     r"(?:[*|\\/_ -]{0,200}\* {0,9})?(?P<commit>[0-9a-f]{7,40}) "
     r"(?![^\n]{0,400} \d\d:\d\d:\d\d [+-]\d{4} +\d{1,9}\))"  # a line of git blame
     r"(?:\((?P<refs>[^()\n]{1,400})\) )?(?P<message>\S[^\n]{0,4000})"
 )
-_BRANCHES = re.compile(r"[|\\/_ -]{1,200}")
+_BRANCHES = late_pattern(r"[|\\/_ -]{1,200}")
 """A line of a graph of commits without a commit."""
-_MARKED = re.compile(r"(?:\[(?P<type>DIR|FILE|LINK)\]|(?P<status>[ MADRCUT?!#]{2})) (?P<name>\S[^\n]{0,4000})")
+_MARKED = late_pattern(r"(?:\[(?P<type>DIR|FILE|LINK)\]|(?P<status>[ MADRCUT?!#]{2})) (?P<name>\S[^\n]{0,4000})")
 """As ``git status --short`` and the directory listings of servers write it."""
-_SYMBOL = re.compile(r"(?P<address>[0-9a-f]{8}|[0-9a-f]{16}| {8}| {16}) (?P<type>[A-Za-z?-]) (?P<name>\S[^\n]{0,4000})")
-_COUNT = re.compile(r"(?P<count> {0,20}\d{1,18}) (?P<name>\S[^\n]{0,4000})")
-_PAIR = re.compile(r"([A-Za-z_@][\w.@/-]{0,100})=(\"(?:[^\"\\]|\\.){0,8000}\"|[^\s\"]{0,8000})(?: +|$)")
+_SYMBOL = late_pattern(
+    r"(?P<address>[0-9a-f]{8}|[0-9a-f]{16}| {8}| {16}) (?P<type>[A-Za-z?-]) (?P<name>\S[^\n]{0,4000})"
+)
+_COUNT = late_pattern(r"(?P<count> {0,20}\d{1,18}) (?P<name>\S[^\n]{0,4000})")
+_PAIR = late_pattern(r"([A-Za-z_@][\w.@/-]{0,100})=(\"(?:[^\"\\]|\\.){0,8000}\"|[^\s\"]{0,8000})(?: +|$)")
 FEWEST_PAIRS = 3
 MOST_NAMES = 200
 """Names of pairs in all lines together."""
-_DIRECTORY = re.compile(r"(?P<directory>[^\n]{1,4000}):")
-_TOTAL = re.compile(r"total \d[\d.,]{0,20}[KMGTP]?")
+_DIRECTORY = late_pattern(r"(?P<directory>[^\n]{1,4000}):")
+_TOTAL = late_pattern(r"total \d[\d.,]{0,20}[KMGTP]?")
 
-_METRIC = re.compile(
+_METRIC = late_pattern(
     r"(?P<metric>[A-Za-z_:][\w:]{0,200})(?:\{(?P<labels>[^\n]{0,4000})\})? "
     r"(?P<value>[-+]?(?:\d[\d.eE+-]{0,40}|Inf|NaN))(?: (?P<timestamp>-?[\d.]{1,30}))?"
 )
-_LABEL = re.compile(r"([A-Za-z_]\w{0,200})=\"((?:[^\"\\]|\\.){0,4000})\",?")
-_ESCAPED = re.compile(r'\\(["\\])')
+_LABEL = late_pattern(r"([A-Za-z_]\w{0,200})=\"((?:[^\"\\]|\\.){0,4000})\",?")
+_ESCAPED = late_pattern(r'\\(["\\])')
 _DASHED = frozenset({"bytes", "user", "ident", "referer", "agent"})
 """Fields in which a server writes ``-`` for no value."""
 

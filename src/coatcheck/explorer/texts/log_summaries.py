@@ -4,6 +4,8 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 
+from coatcheck.explorer.late_patterns import late_pattern
+
 MOST_CHARACTERS = 2_000_000
 WIDTH = 110
 MOST_PATTERNS = 8
@@ -12,31 +14,31 @@ MORE = 30
 """Characters for the number of what is left out."""
 LEVELS = ("FATAL", "CRITICAL", "FAILED", "ERROR", "WARNING", "NOTICE", "INFO", "DEBUG", "TRACE")
 _SAME = {"WARN": "WARNING", "ERR": "ERROR", "CRIT": "CRITICAL"}
-_LEVEL = re.compile(r"\b(FATAL|CRITICAL|CRIT|ERROR|ERR|WARNING|WARN|NOTICE|INFO|DEBUG|TRACE)\b")
-_TIME = re.compile(
+_LEVEL = late_pattern(r"\b(FATAL|CRITICAL|CRIT|ERROR|ERR|WARNING|WARN|NOTICE|INFO|DEBUG|TRACE)\b")
+_TIME = late_pattern(
     r"\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d(?::\d\d)?|[A-Z][a-z]{2} +\d{1,2} \d\d:\d\d:\d\d"
     r"|\d{1,2}/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d|\d\d:\d\d:\d\d|(?<=\[) {0,8}\d{1,9}\.\d{6}(?=\])"
 )
-_NAMED_LEVEL = re.compile(
+_NAMED_LEVEL = late_pattern(
     r"(?:\blevel=\"?|\[|\blvl=)(fatal|critical|crit|error|err|warning|warn|notice|info|debug|trace)\b", re.IGNORECASE
 )
-_WRONG = re.compile(
+_WRONG = late_pattern(
     r"\b(?:error|fail(?:ed|ure|s)?|fatal|panic|denied|refused|unreachable|timed out|timeout|out of memory|killed"
     r"|exception|segfault|corrupt(?:ed)?)\b",
     re.IGNORECASE,
 )
-_DIAGNOSTIC = re.compile(
+_DIAGNOSTIC = late_pattern(
     r"\b(?:(?P<level>fatal error|fatal|error|warning)(?:\[\w{1,20}\])?: |panicked at )", re.IGNORECASE
 )
-_FAILED = re.compile(
+_FAILED = late_pattern(
     r" {0,12}(?:(?P<start>(?:FAILED|ERROR|FAIL|not ok|npm (?:ERR!|error)|--- FAIL)(?!\w)|[✖✗✘●])\W{1,4}\w"
     r"|test [^\n]{1,200} \.\.\. (?P<end>FAILED)$)"
 )
-_STAMP = re.compile(
+_STAMP = late_pattern(
     r"^(?:[A-Z][a-z]{2} +\d{1,2} \d\d:\d\d:\d\d(?:\.\d{1,6})? \S{1,60} )"
     r"|^[\[(]?(?:\d{4}[-/]\d\d[-/]\d\d[T ])?[\dT:.,+ /-]{5,35}Z?[\])]?\s*"
 )
-_CHANGING = re.compile(
+_CHANGING = late_pattern(
     r"\b[0-9a-fA-F]{8,}(?:-[0-9a-fA-F]{4,}){0,4}\b|\d+(?:[.,:]\d+)*|\"[^\"\n]{0,80}\"|'[^'\n]{0,80}'"
     r"|(?<=\[)[\w.:-]{1,40}(?=\])"
 )

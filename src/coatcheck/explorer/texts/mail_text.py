@@ -4,10 +4,11 @@ import codecs
 import re
 from typing import Any
 
+from coatcheck.explorer.late_patterns import late_pattern
 from coatcheck.explorer.texts.opened_text import Opened
 
 FEWEST = 2
-_FROM = re.compile(r"^From \S{1,200} [^\n]{0,60}\d\d:\d\d:\d\d[^\n]{0,40}\n(?=>?[A-Za-z-]{1,60}:)", re.MULTILINE)
+_FROM = late_pattern(r"^From \S{1,200} [^\n]{0,60}\d\d:\d\d:\d\d[^\n]{0,40}\n(?=>?[A-Za-z-]{1,60}:)", re.MULTILINE)
 _HEADERS = ("From", "To", "Cc", "Subject", "Date", "Message-ID", "In-Reply-To")
 
 

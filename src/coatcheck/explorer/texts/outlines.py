@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from coatcheck.errors import counted
+from coatcheck.explorer.late_patterns import late_pattern
 from coatcheck.explorer.texts.code_outlines import Parts, code_parts, python_parts, sql_parts
 from coatcheck.explorer.texts.section_outlines import (
     asciidoc_parts,
@@ -29,7 +30,7 @@ WIDTH = 100
 FEWEST_HEADINGS = 2
 MOST_SAME = 3
 """Maximum entries with the same name that are listed individually."""
-_ID = re.compile(r" ?\[(?:ref|cursor)=[^\]]*\]|^uid=\w+ ")
+_ID = late_pattern(r" ?\[(?:ref|cursor)=[^\]]*\]|^uid=\w+ ")
 """Attributes that distinguish controls of a page with the same name."""
 
 
@@ -116,23 +117,23 @@ def _outline_text(entries: list[Entry], remark: str) -> str:
     return "\n".join([*lines, remark] if remark else lines)
 
 
-_MARKDOWN = re.compile(r"^(?:(?P<fence>```|~~~)|(?P<marks>#{1,6}) +(?P<name>\S[^\n]{0,300}))", re.MULTILINE)
-_HEADING = re.compile(r"<h([1-6])(?: [^<>]{0,300})?>(.{0,400}?)</h\1>", re.IGNORECASE | re.DOTALL)
-_ANCHOR = re.compile(
+_MARKDOWN = late_pattern(r"^(?:(?P<fence>```|~~~)|(?P<marks>#{1,6}) +(?P<name>\S[^\n]{0,300}))", re.MULTILINE)
+_HEADING = late_pattern(r"<h([1-6])(?: [^<>]{0,300})?>(.{0,400}?)</h\1>", re.IGNORECASE | re.DOTALL)
+_ANCHOR = late_pattern(
     r"<(?:section|article|div|table|form|main|nav|a)\b[^<>\"]{0,80}(?:\"[^<>\"]{0,80}\"[^<>\"]{0,80}){0,3}?"
     r"\b(?:id|name)=\"([^\"<>]{1,80})\"",
     re.IGNORECASE,
 )
-_TAG = re.compile(r"<[^<>]{0,500}>")
-_DIFF = re.compile(r"^diff --git a/(?P<name>[^\n]{1,300}?) b/[^\n]{1,300}$", re.MULTILINE)
-_COMMIT = re.compile(
+_TAG = late_pattern(r"<[^<>]{0,500}>")
+_DIFF = late_pattern(r"^diff --git a/(?P<name>[^\n]{1,300}?) b/[^\n]{1,300}$", re.MULTILINE)
+_COMMIT = late_pattern(
     r"\n(?:commit |Commit: '?)(?P<id>[0-9a-f]{7})[0-9a-f]{0,33}\b[^\n]{0,200}\n"
     r"(?:(?!commit |Commit: )[^\n]{0,300}\n){0,8}?(?:Message: '?| {4})(?P<message>[^\n]{1,200})"
 )
-_CHANGED = re.compile(
+_CHANGED = late_pattern(
     r"\n (?P<files>\d{1,6}) files? changed(?:, (?P<more>\d{1,9}) insertions?\(\+\))?(?:, (?P<less>\d{1,9}) deletions?)?"
 )
-_NODE = re.compile(
+_NODE = late_pattern(
     r"^(?P<indent> {0,80})(?P<name>(?:- |uid=\w{1,20} )(?P<role>[a-z]{2,20})(?: \"[^\n\"]{0,200}\")?[^\n]{0,100})",
     re.MULTILINE,
 )

@@ -2,6 +2,7 @@
 
 import re
 
+from coatcheck.explorer.late_patterns import late_pattern
 from coatcheck.explorer.texts.csv_tables import looks_like_table, open_table
 from coatcheck.explorer.texts.field_blocks import looks_like_blocks, looks_like_calendar, open_blocks, open_calendar
 from coatcheck.explorer.texts.html_tables import looks_like_html_tables, may_have_tables, open_html_tables
@@ -32,6 +33,9 @@ LIKE_BLOCKS = {"", "indented sections"}
 """What a text of blocks of named values looks like otherwise."""
 _PYTHON_START = re.compile(r"\s*[\[({]{1,3}'")
 _JSON_BLOCK = re.compile(r"^\s*\"?[\[{]", re.MULTILINE)
+BYTE_ORDER_MARK = "\ufeff"
+_PYTHON_START = late_pattern(r"\s*[\[({]{1,3}'")
+_JSON_BLOCK = late_pattern(r"^\s*\"?[\[{]", re.MULTILINE)
 
 
 def open_text(text: str, *, in_sandbox: bool) -> Opened | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise, zip_longest
 from typing import Any
 
+from coatcheck.explorer.late_patterns import late_pattern
 from coatcheck.explorer.texts.csv_tables import LONGEST_NAME, MOST_COLUMNS, typed, unique_names
 from coatcheck.explorer.texts.opened_text import Opened
 
@@ -34,20 +35,20 @@ WIDEST = 500
 """Characters of a line in which columns are searched for."""
 SHORTER = 2
 """A table makes up at least one part in so many of a text."""
-_MARKDOWN_RULE = re.compile(r"\|? {0,40}:?-+:? {0,40}(?:\| {0,40}:?-+:? {0,40}){0,999}\|? {0,40}", re.ASCII)
-_BOX_RULE = re.compile(r"[+|]?-{1,999}(?:[+|]-{1,999}){1,999}[+|]?[ ]{0,40}")
-_COLUMN_RULE = re.compile(r"(?:-{2,999}|={2,999})(?: {1,99}(?:-{1,999}|={1,999})){1,99} {0,40}")
-_FULL_RULE = re.compile(r"[ ]{0,9}(?:-{10,999}|={10,999})[ ]{0,9}")
-_DPKG_RULE = re.compile(r"\+\+\+(?:-=+){1,20}-?")
-_CELL = re.compile(r"(?<!\\)\|")
-_CAPITALS = re.compile(r"[A-Z%#][A-Z0-9 %#()/_.:+-]*[A-Z0-9)%#]|[A-Z%#]", re.ASCII)
-_NAME = re.compile(r"[A-Za-z%#][\w%#/().:+-]{0,60}")
-_GAP = re.compile(r" {2,}|\t+")
-_NUMBER_WORD = re.compile(r"(?<!\S)[-+]?\d(?!\S*[A-Za-z]{4})")
+_MARKDOWN_RULE = late_pattern(r"\|? {0,40}:?-+:? {0,40}(?:\| {0,40}:?-+:? {0,40}){0,999}\|? {0,40}", re.ASCII)
+_BOX_RULE = late_pattern(r"[+|]?-{1,999}(?:[+|]-{1,999}){1,999}[+|]?[ ]{0,40}")
+_COLUMN_RULE = late_pattern(r"(?:-{2,999}|={2,999})(?: {1,99}(?:-{1,999}|={1,999})){1,99} {0,40}")
+_FULL_RULE = late_pattern(r"[ ]{0,9}(?:-{10,999}|={10,999})[ ]{0,9}")
+_DPKG_RULE = late_pattern(r"\+\+\+(?:-=+){1,20}-?")
+_CELL = late_pattern(r"(?<!\\)\|")
+_CAPITALS = late_pattern(r"[A-Z%#][A-Z0-9 %#()/_.:+-]*[A-Z0-9)%#]|[A-Z%#]", re.ASCII)
+_NAME = late_pattern(r"[A-Za-z%#][\w%#/().:+-]{0,60}")
+_GAP = late_pattern(r" {2,}|\t+")
+_NUMBER_WORD = late_pattern(r"(?<!\S)[-+]?\d(?!\S*[A-Za-z]{4})")
 """``1K-blocks`` is a name."""
 _MARKS = bytes(b"01"[not chr(each).isspace()] for each in range(256))
-_MARKED = re.compile(r"1+")
-_GLUED = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_MARKED = late_pattern(r"1+")
+_GLUED = late_pattern(r"(?<=[a-z])(?=[A-Z])")
 _DRAWN = str.maketrans(
     dict.fromkeys("│┃║┆┊", "|")
     | dict.fromkeys("─━═┄┈", "-")

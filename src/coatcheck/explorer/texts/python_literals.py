@@ -10,17 +10,18 @@ from typing import Any
 
 from coatcheck.codec import decode, encode
 from coatcheck.codec.exact_json import EXACT
+from coatcheck.explorer.late_patterns import late_pattern
 from coatcheck.explorer.texts.opened_text import Opened
 
 MOST_PARSED = 250_000
 """Characters up to which Python's parser reads a text that is not JSON after translation: 0.5 s per million."""
 FEWEST_LINES = 2
-_START = re.compile(r"\s*[\[({]\s*(?:[\[({]\s*)*(?:'|\"|b['\"]|-?\d|None\b|True\b|False\b|[A-Za-z.]+\(|[\])}])")
-_SINGLE = re.compile(r"'|\bNone\b|\bTrue\b|\bFalse\b|\(")
-_ESCAPE = re.compile(r"(?<!\\)\\(?:x[0-9a-f]{2}|U[0-9a-f]{8})")
+_START = late_pattern(r"\s*[\[({]\s*(?:[\[({]\s*)*(?:'|\"|b['\"]|-?\d|None\b|True\b|False\b|[A-Za-z.]+\(|[\])}])")
+_SINGLE = late_pattern(r"'|\bNone\b|\bTrue\b|\bFalse\b|\(")
+_ESCAPE = late_pattern(r"(?<!\\)\\(?:x[0-9a-f]{2}|U[0-9a-f]{8})")
 """Escapes of Python that JSON does not have."""
-_DOUBLE_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"?', re.DOTALL)
-_TOKEN = re.compile(
+_DOUBLE_QUOTED = late_pattern(r'"(?:[^"\\]|\\.)*"?', re.DOTALL)
+_TOKEN = late_pattern(
     r"""
     '(?:[^'\\\n]|\\.)*' | "(?:[^"\\\n]|\\.)*"
   | \b(?:None|True|False|nan|inf)\b

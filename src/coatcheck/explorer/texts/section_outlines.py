@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 
 from coatcheck.errors import counted
+from coatcheck.explorer.late_patterns import late_pattern
 from coatcheck.explorer.texts.code_outlines import Parts
 
 Node = tuple[int, list[str]]
@@ -13,30 +14,32 @@ FEWEST = 3
 MOST_OPEN = 2
 """At most one line in so many is not indented."""
 SHARE = 2
-_UNDERLINED = re.compile(
+_UNDERLINED = late_pattern(
     r"^(?P<name>[^\s=\-~^\"*#+|][^\n]{0,100})\n"
     r"(?P<rule>={3,110}|-{3,110}|~{3,110}|\^{3,110}|\*{3,110}|\"{3,110})[ \t]{0,9}$",
     re.MULTILINE,
 )
 _RULES = tuple(f"\n{sign * 3}" for sign in '=-~^*"')
-_HEADING = re.compile(r"\n(?P<name>[^\s\-+|*>}\])#][^\n]{0,200})")
+_HEADING = late_pattern(r"\n(?P<name>[^\s\-+|*>}\])#][^\n]{0,200})")
 _CLOSERS = frozenset("})];")
-_ASCIIDOC = re.compile(r"^(?P<marks>={1,6}) (?P<name>\w[^\n]{0,200})", re.MULTILINE)
-_LATEX = re.compile(
+_ASCIIDOC = late_pattern(r"^(?P<marks>={1,6}) (?P<name>\w[^\n]{0,200})", re.MULTILINE)
+_LATEX = late_pattern(
     r"^[ \t]{0,8}\\(?P<kind>part|chapter|(?:sub){0,2}section)\*?(?:\[[^\]\n]{0,100}\])?\{(?P<name>[^\n]{1,200})\}",
     re.MULTILINE,
 )
-_LATEX_COMMAND = re.compile(r"\\label\{[^}\n]*|\\\w+|[{}]")
+_LATEX_COMMAND = late_pattern(r"\\label\{[^}\n]*|\\\w+|[{}]")
 _LATEX_LEVELS = ("part", "chapter", "section", "subsection", "subsubsection")
-_PLANNED = re.compile(
+_PLANNED = late_pattern(
     r"^(?:  # (?P<name>\S[^\n]{1,300}? (?:will|must) be [^\n]{1,100})|Plan: [^\n]{1,200})", re.MULTILINE
 )
-_FILE = re.compile(r"(?:~?[/\\]|\.{1,2}[/\\]|[A-Za-z]:[/\\])[^\n:*?\"<>|]{1,400}|[^\s:*?\"<>|,;=(){}]{1,400}", re.ASCII)
-_BRANCH = re.compile(r"(?P<indent>[│|\s]{0,160})(?:[├└]─{1,2}|[|`+\\]-{1,2})[─┬ ] ?(?P<name>\S[^\n]{0,400})")
-_SEPARATOR = re.compile(r"[/\\]")
+_FILE = late_pattern(
+    r"(?:~?[/\\]|\.{1,2}[/\\]|[A-Za-z]:[/\\])[^\n:*?\"<>|]{1,400}|[^\s:*?\"<>|,;=(){}]{1,400}", re.ASCII
+)
+_BRANCH = late_pattern(r"(?P<indent>[│|\s]{0,160})(?:[├└]─{1,2}|[|`+\\]-{1,2})[─┬ ] ?(?P<name>\S[^\n]{0,400})")
+_SEPARATOR = late_pattern(r"[/\\]")
 MOST_DEPTH = 12
 FEWEST_FILES = 12
-_OPTION = re.compile(r"\n(?P<indent>[ \t]{2,8})(?P<name>-{1,2}[A-Za-z?][^\n]{0,100})")
+_OPTION = late_pattern(r"\n(?P<indent>[ \t]{2,8})(?P<name>-{1,2}[A-Za-z?][^\n]{0,100})")
 
 
 def has_underlined_headings(start: str) -> bool:

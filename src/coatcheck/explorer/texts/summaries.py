@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from coatcheck.errors import counted
+from coatcheck.explorer.late_patterns import late_pattern
 from coatcheck.explorer.texts.log_summaries import (
     LEVELS,
     MOST_CHARACTERS,
@@ -32,13 +33,13 @@ WORST = 6
 _EACH = {"a diff": "^diff --git", "a plan of Terraform": "^  # .* be "}
 """Patterns of the parts of a text, which are searched for if its summary does not name all."""
 _SIGNS = ("error: ", "failed: ", "failure: ", "fatal: ", "exception: ", "error[", "\nfailed ", "\nerror ", "\nfail ")
-_REPORTED = re.compile(
+_REPORTED = late_pattern(
     r"^[^\w\n]{0,8}(?:[^\s:\]]{1,200}[:\]]{1,2} ){0,3}[\w.]{0,80}"
     r"(?:error|failed|failure|fatal|exception|fail)(?:: |\[| )",
     re.MULTILINE,
 )
 """A line that begins with one, behind a time, a file or a program at most; sentences about errors do not."""
-_COUNTED = re.compile(r"\b[1-9]\d{0,6} (?:errors?|failed|failures|failing)\b")
+_COUNTED = late_pattern(r"\b[1-9]\d{0,6} (?:errors?|failed|failures|failing)\b")
 """What shows that a command failed, in lower case; texts about errors have other words."""
 _ERROR_PATTERN = r"(?:error|fail|failed)\b"
 

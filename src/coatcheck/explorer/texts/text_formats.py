@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
+from coatcheck.explorer.late_patterns import late_pattern
 from coatcheck.explorer.texts.section_outlines import (
     has_branches,
     has_indented_sections,
@@ -21,44 +22,44 @@ LOOKED_AT_SECTIONS = 12_000
 HASHBANG = 100
 LINES = 12
 FEWEST = 3
-_SECTIONS = re.compile(
+_SECTIONS = late_pattern(
     r"\[{1,2}[A-Za-z_][\w.\"' -]{0,80}\]{1,2}[ \t]*\r?\n(?:[^\n]{0,200}\n){0,3}?[\w.\"'-]{1,80}[ \t]*=", re.ASCII
 )
-_DIFF = re.compile(r"diff --git |--- (?!(?:PASS|FAIL|SKIP|BENCH): )\S|\+\+\+ \S|@@ -\d")
-_COMMIT = re.compile(r"commit [0-9a-f]{7,40}\b|Commit: '?[0-9a-f]{7,40}\b")
-_LOG = re.compile(
+_DIFF = late_pattern(r"diff --git |--- (?!(?:PASS|FAIL|SKIP|BENCH): )\S|\+\+\+ \S|@@ -\d")
+_COMMIT = late_pattern(r"commit [0-9a-f]{7,40}\b|Commit: '?[0-9a-f]{7,40}\b")
+_LOG = late_pattern(
     r"[\[(]?(\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d|\d\d:\d\d:\d\d|[A-Z][a-z]{2} +\d{1,2} \d\d:\d\d:\d\d|"
     r" {0,8}\d{1,9}\.\d{6}\]|[IWEF]\d{4} \d\d:\d\d:\d\d|"
     r"(TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL|CRITICAL)\b|\S{1,60} \S{1,60} \S{1,60} \[\d\d/[A-Z][a-z]{2}/\d{4}:)"
 )
-_HEADING = re.compile(r"^#{1,6} \S", re.MULTILINE)
-_FENCED = re.compile(r"^(```|~~~)[^\n]*\n.*?(?:^\1|\Z)", re.MULTILINE | re.DOTALL)
-_MARKED = re.compile(r"^#(?:(?P<heading>#{0,5} \S[^\n]*\n\r?(?:\n|\Z))|)", re.MULTILINE)
-_ASCIIDOC = re.compile(r"^={1,6} \w", re.MULTILINE)
-_BASE64 = re.compile(
+_HEADING = late_pattern(r"^#{1,6} \S", re.MULTILINE)
+_FENCED = late_pattern(r"^(```|~~~)[^\n]*\n.*?(?:^\1|\Z)", re.MULTILINE | re.DOTALL)
+_MARKED = late_pattern(r"^#(?:(?P<heading>#{0,5} \S[^\n]*\n\r?(?:\n|\Z))|)", re.MULTILINE)
+_ASCIIDOC = late_pattern(r"^={1,6} \w", re.MULTILINE)
+_BASE64 = late_pattern(
     r"(?:data:[\w.+/-]{1,80}(?:;[\w=.-]{1,40}){0,3},)?[A-Za-z0-9+/_-]{60,}={0,2}"
     r"(?:\r?\n[A-Za-z0-9+/_-]{1,4000}={0,2}){0,200}\s*"
 )
-_MIXED = re.compile(r"(?=[^A-Z]*[A-Z])(?=[^a-z]*[a-z])(?=\D*\d)")
-_LATEX = re.compile(r"^[ \t]{0,8}\\(?:documentclass|begin|chapter|(?:sub){0,2}section)\b", re.MULTILINE)
-_MARKDOWN = re.compile(r"#{1,6} \S|```|[-*] \[[ x]\] |\|.*\|$|\[[^]]+\]\([^)]+\)")
-_SNAPSHOT = re.compile(
+_MIXED = late_pattern(r"(?=[^A-Z]*[A-Z])(?=[^a-z]*[a-z])(?=\D*\d)")
+_LATEX = late_pattern(r"^[ \t]{0,8}\\(?:documentclass|begin|chapter|(?:sub){0,2}section)\b", re.MULTILINE)
+_MARKDOWN = late_pattern(r"#{1,6} \S|```|[-*] \[[ x]\] |\|.*\|$|\[[^]]+\]\([^)]+\)")
+_SNAPSHOT = late_pattern(
     r"^ *(?:- [a-z]+(?: \"[^\n\"]*\")?(?: \[[^\n\]]*\]){0,6} ?\[ref=\w+\]|uid=\w{1,20} [A-Za-z]{2,20}\b)", re.MULTILINE
 )
-_PYTHON = re.compile(r"import \w|from [\w.]+ import |class \w+.{0,200}:|(?:async )?def \w+\(")
-_CODE = re.compile(
+_PYTHON = late_pattern(r"import \w|from [\w.]+ import |class \w+.{0,200}:|(?:async )?def \w+\(")
+_CODE = late_pattern(
     r"(?:package [\w.]+;?$|import [\w{*\"'(]|#(?:include [<\"]|(?:if|define|pragma)\b|ifn?def )"
     r"|use [\w:]+|using [\w.]+;"
     r"|[ \t]{0,8}(?:export |declare |pub |public |static |async ){0,4}"
     r"(?:func|fn|function|class|interface|struct|enum|trait|impl|module|namespace|const|type|sub) [\w\"'])"
 )
-_OUTPUT = re.compile(
+_OUTPUT = late_pattern(
     r"={5,80} test session starts|(?:warning|error)(?:\[\w{1,20}\])?: \S|npm (?:ERR!|error|warn) |=== RUN |--- FAIL"
     r"|[^\s:]{1,200}:\d{1,7}:(?:\d{1,5}:)? (?:fatal )?(?:error|warning)\b|[^\s:]{1,200}: In function "
     r"|running \d{1,6} tests?$| +Compiling \S|TAP version \d|> Task :|\[INFO\] Scanning for projects"
     r"|(?:PASS|FAIL) +\S+\.(?:test|spec)\."
 )
-_SQL = re.compile(
+_SQL = late_pattern(
     r"^(?:CREATE|ALTER|DROP|GRANT|REVOKE|COMMENT|INSERT|UPDATE|DELETE) [A-Z]{2,}\b", re.MULTILINE | re.IGNORECASE
 )
 

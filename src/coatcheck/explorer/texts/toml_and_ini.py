@@ -5,6 +5,7 @@ import re
 import tomllib
 from typing import Any
 
+from coatcheck.explorer.late_patterns import late_pattern
 from coatcheck.explorer.texts.opened_text import Opened
 
 MOST_CHARACTERS = 400_000
@@ -12,14 +13,14 @@ MOST_CHARACTERS = 400_000
 FEWEST_LINES = 3
 JUDGED = 20
 """Lines of ``name=value`` that are looked at before all of them are."""
-_SECTION = re.compile(r"^[ \t]*\[{1,2}[\w.\"'/:@ +-]{1,200}\]{1,2}[ \t]*(?:[#;][^\n]*)?\r?$", re.MULTILINE)
-_ENTRY = re.compile(r"[ \t]*(?P<name>[^\s=:#;\[][^=:\n]{0,200}?)[ \t]*[=:][ \t]*(?P<value>[^\n]*)")
-_PASSED_OVER = re.compile(r"[ \t]*(?:[#;][^\n]*)?")
-_ASSIGNED = re.compile(r"^[ \t]*[\w.\"'-]{1,200}[ \t]*=", re.MULTILINE)
+_SECTION = late_pattern(r"^[ \t]*\[{1,2}[\w.\"'/:@ +-]{1,200}\]{1,2}[ \t]*(?:[#;][^\n]*)?\r?$", re.MULTILINE)
+_ENTRY = late_pattern(r"[ \t]*(?P<name>[^\s=:#;\[][^=:\n]{0,200}?)[ \t]*[=:][ \t]*(?P<value>[^\n]*)")
+_PASSED_OVER = late_pattern(r"[ \t]*(?:[#;][^\n]*)?")
+_ASSIGNED = late_pattern(r"^[ \t]*[\w.\"'-]{1,200}[ \t]*=", re.MULTILINE)
 
-_LINE = re.compile(r"[ \t]*(?:export +)?(?P<name>[A-Za-z_][\w./@:*\[\]-]{0,200})[ \t]*=[ \t]*(?P<value>[^\n]*)")
-_FIRST_LINE = re.compile(r"(?:[ \t]*(?:[#;][^\n]*)?\n)*[ \t]*(?:export +)?[A-Za-z_][\w./@:*\[\]-]{0,200}[ \t]*=")
-_CONTINUED = re.compile(r"(?<!\\)\\\r?\n[ \t]*")
+_LINE = late_pattern(r"[ \t]*(?:export +)?(?P<name>[A-Za-z_][\w./@:*\[\]-]{0,200})[ \t]*=[ \t]*(?P<value>[^\n]*)")
+_FIRST_LINE = late_pattern(r"(?:[ \t]*(?:[#;][^\n]*)?\n)*[ \t]*(?:export +)?[A-Za-z_][\w./@:*\[\]-]{0,200}[ \t]*=")
+_CONTINUED = late_pattern(r"(?<!\\)\\\r?\n[ \t]*")
 
 
 def looks_like_toml_or_ini(head: str) -> bool:

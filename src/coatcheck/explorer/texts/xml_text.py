@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any
 from xml.parsers import expat
 
+from coatcheck.explorer.late_patterns import late_pattern
 from coatcheck.explorer.texts.opened_text import Opened
 
 MOST_CHARACTERS = 2_000_000
 MOST_LEVELS = 100
 FEWEST_ELEMENTS = 3
-_START = re.compile(r"\s{0,100}<(?:\?xml\s|[A-Za-z_][\w:.-]{0,100}[\s/>]|!--|!DOCTYPE\s+(?!html\b))", re.IGNORECASE)
-_HTML = re.compile(r"\s{0,100}(?:<!doctype\s+html|<html\b)", re.IGNORECASE)
+_START = late_pattern(r"\s{0,100}<(?:\?xml\s|[A-Za-z_][\w:.-]{0,100}[\s/>]|!--|!DOCTYPE\s+(?!html\b))", re.IGNORECASE)
+_HTML = late_pattern(r"\s{0,100}(?:<!doctype\s+html|<html\b)", re.IGNORECASE)
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ import yaml
 from coatcheck.codec import dump_json
 from coatcheck.codec.exact_json import any_integer, parse_exactly
 from coatcheck.errors import ArgumentRejected
+from coatcheck.explorer.late_patterns import late_pattern
 from coatcheck.explorer.texts.text_formats import LOOKED_AT, has_headings, is_snapshot
 
 MAX_EXPANDED_NODES = 1_000_000
@@ -21,17 +22,17 @@ MOST_CHARACTERS_JUDGED = 300
 
 FEWEST_STRUCTURAL_LINES = 2
 
-_STRUCTURE = re.compile(r"""[ ]*(?:-(?:[ ]|$)|(?:[\w./$@-]+|"[^"\n]*"|'[^'\n]*')[ ]*:(?:[ ]|$))""")
-_SECTION = re.compile(r"^#{2,6} \S", re.MULTILINE)
-_NESTED = re.compile(r"^( *)- [^\n:!&*|>\[{\"'-][^\n]*(?<![:|>-])\n\1 +- ", re.MULTILINE)
+_STRUCTURE = late_pattern(r"""[ ]*(?:-(?:[ ]|$)|(?:[\w./$@-]+|"[^"\n]*"|'[^'\n]*')[ ]*:(?:[ ]|$))""")
+_SECTION = late_pattern(r"^#{2,6} \S", re.MULTILINE)
+_NESTED = late_pattern(r"^( *)- [^\n:!&*|>\[{\"'-][^\n]*(?<![:|>-])\n\1 +- ", re.MULTILINE)
 """A list below a sentence: in YAML it would be the rest of the sentence."""
-_DUMP = re.compile(r"[0-9a-fA-F]{4,16}: (?:[0-9a-fA-F]{2,4} ){2}")
+_DUMP = late_pattern(r"[0-9a-fA-F]{4,16}: (?:[0-9a-fA-F]{2,4} ){2}")
 """A line of a hex dump."""
-_FRONT_MATTER = re.compile(
+_FRONT_MATTER = late_pattern(
     r"---[ \t]*\r?\n(?=\w[\w-]*:)(?:(?!---)[^\n]{0,400}\n){1,60}---[ \t]*\r?\n(?=\s*(?:#[^\n]*\n\s*)*(?:[-*+] |##+ ))"
 )
 """Metadata of a Markdown page, and a list or a heading below them; of several documents each has keys."""
-_PASSED_OVER = re.compile(r"[ ]*(?:#.*|%.*|---.*|\.\.\.)?\s*$")
+_PASSED_OVER = late_pattern(r"[ ]*(?:#.*|%.*|---.*|\.\.\.)?\s*$")
 
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
