@@ -189,7 +189,8 @@ class Interceptor:
 
     def is_own(self, tool: str) -> bool:
         """Whether one of coatcheck's tools has this name."""
-        return tool in self._tools_by_listed_name()
+        # A prefix is the only difference of a listed name; most calls are of the server's tools.
+        return tool.endswith(tuple(self._own_tools)) and tool in self._tools_by_listed_name()
 
     async def own_tool_call(self, name: str, arguments: Mapping[str, Any] | None) -> Result | None:
         """Answer a call of one of coatcheck's tools; ``None`` if the name is not ours."""

@@ -25,8 +25,8 @@ def own_id() -> str:
 
 
 def _announcement(capabilities: Any) -> Any:
-    experimental = capabilities.get("experimental") if isinstance(capabilities, Mapping) else None
-    return experimental.get(CAPABILITY) if isinstance(experimental, Mapping) else None
+    experimental = capabilities.get("experimental") if isinstance(capabilities, dict) else None
+    return experimental.get(CAPABILITY) if isinstance(experimental, dict) else None
 
 
 def announces_coatcheck(capabilities: Any) -> bool:
@@ -36,7 +36,7 @@ def announces_coatcheck(capabilities: Any) -> bool:
 
 def _chain_in(capabilities: Any) -> list[str]:
     announcement = _announcement(capabilities)
-    chain = announcement.get(_CHAIN) if isinstance(announcement, Mapping) else None
+    chain = announcement.get(_CHAIN) if isinstance(announcement, dict) else None
     return [each for each in chain if isinstance(each, str)] if isinstance(chain, list) else []
 
 
@@ -45,21 +45,21 @@ def with_announcement(capabilities: Any, chain: Sequence[str] = ()) -> dict[str,
 
     ``chain`` are the ids of the outer ones, if the capabilities do not announce them.
     """
-    original = dict(capabilities) if isinstance(capabilities, Mapping) else {}
+    original = dict(capabilities) if isinstance(capabilities, dict) else {}
     experimental = original.get("experimental")
     outer = _chain_in(original) or list(chain)
     announced = {CAPABILITY: {_CHAIN: outer if own_id() in outer else [*outer, own_id()]}}
-    return {**original, "experimental": {**(experimental if isinstance(experimental, Mapping) else {}), **announced}}
+    return {**original, "experimental": {**(experimental if isinstance(experimental, dict) else {}), **announced}}
 
 
 def _client_capabilities(message: Mapping[str, Any]) -> Any:
     params = message.get("params")
-    if not isinstance(params, Mapping):
+    if not isinstance(params, dict):
         return None
     if message.get("method") == "initialize":
         return params.get("capabilities")
     meta = params.get("_meta")
-    return meta.get(CLIENT_CAPABILITIES) if isinstance(meta, Mapping) else None
+    return meta.get(CLIENT_CAPABILITIES) if isinstance(meta, dict) else None
 
 
 def is_from_coatcheck(message: Mapping[str, Any]) -> bool:
@@ -74,6 +74,8 @@ def chain_of(message: Mapping[str, Any]) -> list[str]:
 
 def loop_in(chain: Sequence[str]) -> str:
     """Explain why a request that has passed these coatchecks must not be forwarded; ``""`` if it may be."""
+    if not chain:
+        return ""
     if own_id() in chain:
         return (
             "This coatcheck is its own upstream: a server that it wraps leads back to it. Correct its --url, or the "
@@ -87,12 +89,12 @@ def loop_in(chain: Sequence[str]) -> str:
 def params_with_announcement(message: Mapping[str, Any]) -> dict[str, Any] | None:
     """Add the announcement to a request's parameters; ``None`` if the request carries no client capabilities."""
     params = message.get("params")
-    if not isinstance(params, Mapping):
+    if not isinstance(params, dict):
         return None
     if message.get("method") == "initialize":
         return {**params, "capabilities": with_announcement(params.get("capabilities"))}
     meta = params.get("_meta")
-    if not isinstance(meta, Mapping) or CLIENT_CAPABILITIES not in meta:
+    if not isinstance(meta, dict) or CLIENT_CAPABILITIES not in meta:
         return None
     return {**params, "_meta": {**meta, CLIENT_CAPABILITIES: with_announcement(meta[CLIENT_CAPABILITIES])}}
 

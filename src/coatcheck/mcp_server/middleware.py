@@ -205,7 +205,9 @@ class ReferenceMiddleware:
         result = await call_next(ctx)
         if ctx.method == "tools/list" and isinstance(result, dict):
             return await self._list(result)
-        handshake = ctx.method in HANDSHAKES and not is_from_coatcheck({"method": ctx.method, "params": ctx.params})
+        handshake = ctx.method in HANDSHAKES and not is_from_coatcheck(
+            {"method": ctx.method, "params": dict(ctx.params or {})}
+        )
         if handshake and self._instructs and isinstance(result, dict):
             return {
                 **result,

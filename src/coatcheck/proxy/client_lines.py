@@ -34,7 +34,9 @@ _STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 
 def has_too_many_levels(line: bytes) -> bool:
     """Whether a line of JSON has more levels of lists and objects than the official clients read."""
-    return _has_many_brackets(line) and max(_levels(line, len(line)), default=0) > CLIENT_LEVELS
+    if len(line) <= 2 * CLIENT_LEVELS or not _has_many_brackets(line):  # Each level is opened and closed.
+        return False
+    return max(_levels(line, len(line)), default=0) > CLIENT_LEVELS
 
 
 async def ahas_too_many_levels(line: bytes) -> bool:
