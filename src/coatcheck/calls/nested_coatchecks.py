@@ -64,12 +64,14 @@ def _client_capabilities(message: Mapping[str, Any]) -> Any:
 
 def is_from_coatcheck(message: Mapping[str, Any]) -> bool:
     """Whether a request announces another coatcheck: in ``initialize``, or in ``_meta`` in a modern revision."""
-    return announces_coatcheck(_client_capabilities(message))
+    capabilities = _client_capabilities(message)  # which few requests have
+    return capabilities is not None and announces_coatcheck(capabilities)
 
 
 def chain_of(message: Mapping[str, Any]) -> list[str]:
     """Return the ids of the coatchecks that a request has passed, the outermost first."""
-    return _chain_in(_client_capabilities(message))
+    capabilities = _client_capabilities(message)
+    return [] if capabilities is None else _chain_in(capabilities)
 
 
 def loop_in(chain: Sequence[str]) -> str:

@@ -203,9 +203,10 @@ class Conversation:
         self._to_server(line, message)
 
     def _note_request(self, message: Any) -> None:
-        if is_request(message):
-            self._nested.note_request(message)
-        if (key := jsonrpc.request_key(message)) is not None:
+        if not is_request(message):
+            return
+        self._nested.note_request(message)
+        if (key := id_of(message)) is not None:
             self._requests.add_sent(message, key, passes=self._nested.pass_unchanged(message))
 
     def _must_open(self, call: Message, line: bytes) -> bool:
