@@ -20,6 +20,7 @@ from built_commands import build_commands, share_built_commands
 from default_certificates import share_default_ssl_context
 from sandbox_workers import start_workers_with
 
+from coatcheck.explorer.late_patterns import LatePattern
 from coatcheck.explorer.operations import preload
 from coatcheck.explorer.sandbox import worker
 
@@ -64,6 +65,9 @@ def main(listener: socket.socket) -> None:
     """Serve requests; in a fork, run the requested program."""
     for name in IMPORTED:
         importlib.import_module(name)
+    for module in [module for name, module in sys.modules.items() if name.startswith("coatcheck.explorer.")]:
+        for pattern in [value for value in vars(module).values() if isinstance(value, LatePattern)]:
+            pattern.search("")
     share_default_ssl_context()
     httpx2.create_ssl_context()
     share_built_commands()

@@ -10,10 +10,12 @@ from typing import Any, cast
 
 def late_pattern(expression: str, flags: int = 0) -> re.Pattern[str]:
     """Return what can be used like ``re.compile(expression, flags)``, except as an argument of functions of ``re``."""
-    return cast("re.Pattern[str]", _LatePattern(expression, flags))
+    return cast("re.Pattern[str]", LatePattern(expression, flags))
 
 
-class _LatePattern:
+class LatePattern:
+    """A pattern that is compiled when one of its methods is used."""
+
     def __init__(self, expression: str, flags: int) -> None:
         self._expression = expression
         self._flags = flags

@@ -31,9 +31,6 @@ MOST_OF_LINES = 2_000_000
 """Characters of records, blocks and printed tables that are read, half a second at the most; longer ones stay text."""
 LIKE_BLOCKS = {"", "indented sections"}
 """What a text of blocks of named values looks like otherwise."""
-_PYTHON_START = re.compile(r"\s*[\[({]{1,3}'")
-_JSON_BLOCK = re.compile(r"^\s*\"?[\[{]", re.MULTILINE)
-BYTE_ORDER_MARK = "\ufeff"
 _PYTHON_START = late_pattern(r"\s*[\[({]{1,3}'")
 _JSON_BLOCK = late_pattern(r"^\s*\"?[\[{]", re.MULTILINE)
 
