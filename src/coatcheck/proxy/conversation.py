@@ -171,8 +171,8 @@ class Conversation:
             for part in messages:
                 self.message_from_client(part, to_line(part))
             return
-        for part in messages:
-            self._note_request(part)
+        for request in filter(is_request, messages):
+            self._note_request(request)
         self._to_server(line, messages)
 
     def message_from_client(self, message: Any, line: bytes) -> None:
@@ -202,12 +202,10 @@ class Conversation:
                 return
         self._to_server(line, message)
 
-    def _note_request(self, message: Any) -> None:
-        if not is_request(message):
-            return
-        self._nested.note_request(message)
-        if (key := id_of(message)) is not None:
-            self._requests.add_sent(message, key, passes=self._nested.pass_unchanged(message))
+    def _note_request(self, request: Message) -> None:
+        self._nested.note_request(request)
+        if (key := id_of(request)) is not None:
+            self._requests.add_sent(request, key, passes=self._nested.pass_unchanged(request))
 
     def _must_open(self, call: Message, line: bytes) -> bool:
         if self._nested.pass_unchanged(call):

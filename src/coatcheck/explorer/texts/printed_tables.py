@@ -57,7 +57,6 @@ _DRAWN = str.maketrans(
 """Characters that draw boxes, and their replacements."""
 _OMITTED = frozenset(".·…⋮")
 """A row of these signs stands for those that were not printed."""
-
 Row = list[str]
 
 
