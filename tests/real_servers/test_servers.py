@@ -109,7 +109,7 @@ def time(paths: Any) -> Case:
         answer="Asia/Tokyo",
         direct_size=200,
         # It has no long results, so the limit is set to the length of its results.
-        env={"COATCHECK_INLINE_LIMIT": "300", "COATCHECK_PREVIEW_LIMIT": "150"},
+        env={"COATCHECK_INLINE_LIMIT": "300", "COATCHECK_PREVIEW_LIMIT": "200"},
         limit=300,
     )
 

@@ -331,7 +331,7 @@ async def test_requests_for_another_user_s_object_never_access_its_key():
     "name",
     [
         *("HERS:obj_1", "../obj_1", "obj_1:HERS", "*", "obj_*", "obj_1\nobj_2", "HERS", "", "obj%5F1", "obj_1%00"),
-        *("obj_1/", "obj_1?x", "obj_1#x", "OBJ_1", "obj_\u0661", "@obj_1", "obj_" + "x" * 1_000_000),
+        *("obj_1/", "obj_1?x", "obj_1#x", "OBJ_1", "obj_\u0661", "obj_" + "x" * 1_000_000),
     ],
 )
 async def test_a_malformed_id_cannot_leave_its_namespace(container, name):
@@ -352,7 +352,7 @@ async def test_a_malformed_id_cannot_leave_its_namespace(container, name):
 
 @pytest.mark.usefixtures("own_workers")
 async def test_without_authentication_no_caller_waits_for_another_s_filter():
-    container = Container(settings=Settings(sandbox_timeout=1))
+    container = Container(settings=Settings(sandbox_timeout=3))
     explorer = container.explorer()
     with container.tenancy().enter(Caller(CallerKind.ANONYMOUS)):
         theirs, mine = [await container.store().aput([number]) for number in range(2)]
@@ -361,7 +361,7 @@ async def test_without_authentication_no_caller_waits_for_another_s_filter():
             over = anyio.Event()
 
             async def attack() -> None:
-                with pytest.raises(CoatcheckError, match="1 s"):
+                with pytest.raises(CoatcheckError, match="3 s"):
                     await explorer.aquery(theirs, "def f: f; f")
                 over.set()
 
