@@ -61,6 +61,7 @@ def pytest_configure(config: pytest.Config) -> None:
             signal.signal(number, handler)
     gc.disable()  # until all tests are imported
     config.option.loadscopereorder = False  # xdist would start with the files that have most tests
+    os.environ.pop("PYTHONUNBUFFERED", None)  # most users do not set it, and it hides errors of buffered outputs
     share_default_ssl_context()
     share_built_commands()
     start_workers_with(PYTHON)

@@ -45,9 +45,9 @@ def main() -> int:
     except OSError as error:
         if error.errno not in _WRITING_FAILED:
             raise
-        from coatcheck.cli.printing import print_message
+        from coatcheck.cli.printing import output_failed, print_message
 
-        print_message(f"The output cannot be written: {error.strerror}.")
+        print_message(str(output_failed(error)))
         return EXIT_FAILURE
     finally:
         if upstream is not None:

@@ -1,5 +1,6 @@
 """Output of commands: data on stdout, messages on stderr."""
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -28,7 +29,13 @@ def print_data(data: str | bytes) -> None:
     except BrokenPipeError:  # the reader has closed the pipe
         raise
     except OSError as error:
-        raise CoatcheckError(f"The output cannot be written: {error.strerror}.") from None
+        raise output_failed(error) from None
+
+
+def output_failed(error: OSError) -> CoatcheckError:
+    """Return the error for an output that cannot be written; Python must not try to write the rest when it exits."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return CoatcheckError(f"The output cannot be written: {error.strerror}.")
 
 
 def print_line(text: str) -> None:
