@@ -66,7 +66,11 @@ def test_serve_exits_cleanly_when_the_client_stops_reading():
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="writes to /dev/full")
-@pytest.mark.parametrize("command", [["--version"], ["--help"], ["status"], ["serve"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "command",
+    [["--version"], ["--help"], ["status"], ["serve"], ["wrap", "--", "cat"]],
+    ids=lambda command: command[0],
+)
 def test_an_output_that_cannot_be_written_is_reported_in_one_line_for_every_command(command, tmp_path):
     with redirected([*COATCHECK, *command], ">/dev/full", env={**os.environ, "HOME": str(tmp_path)}) as process:
         _, output = process.communicate(INITIALIZE, timeout=60)

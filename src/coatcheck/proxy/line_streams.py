@@ -158,6 +158,7 @@ class LineWriter:
         self._drained.set()
         self.unsent_bytes = 0
         self.is_broken = False
+        self.fault: OSError | None = None
         # A terminal shares its mode with other programs, and a file never blocks: both keep their mode.
         mode = os.fstat(descriptor).st_mode
         self._was_blocking = os.get_blocking(descriptor)
@@ -211,7 +212,8 @@ class LineWriter:
                 break
             except InterruptedError:
                 continue
-            except OSError:
+            except OSError as error:
+                self.fault = error
                 self._break()
                 break
         return data

@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from coatcheck.errors import CoatcheckError
 from coatcheck.proxy.background_tasks import MAX_BYTES_IN_PROGRESS, run_in_daemon_thread
 from coatcheck.proxy.conversation import Conversation
 from coatcheck.proxy.front.standard_streams import SHUTDOWN_TIMEOUT, own_stdout, signals
@@ -50,14 +51,16 @@ async def serve_stdio(
 
     Raises:
         UpstreamError: The server could not be started.
-        CoatcheckError: The interceptor could not be created.
+        CoatcheckError: The interceptor could not be created, or the output cannot be written, as on a full disk.
     """
     with own_stdout() as stdout:
         session = _StdioSession(connection, stdout, instructions, offer_resources=offer_resources)
         with signals(session.on_signal, shutdown_timeout):
             try:
                 on_ready()
-                return await session.run(make_interceptor)
+                code = await session.run(make_interceptor)
+                session.require_output()
+                return code
             finally:
                 session.stop()
                 await connection.close()
@@ -113,6 +116,12 @@ class _StdioSession:
         self._signal_number = number
         self._stopped.set()
         self._end(128 + number)
+
+    def require_output(self) -> None:
+        """Raise an error if the output failed other than by a client that no longer reads."""
+        fault = self._writer.fault
+        if fault is not None and not isinstance(fault, ConnectionError):
+            raise CoatcheckError(f"The output cannot be written: {fault.strerror}.")
 
     def stop(self) -> None:
         """Release our pipes."""
