@@ -258,6 +258,11 @@ def invalid_settings(what: str, error: Any, place: Callable[[str], str] = str) -
     return SettingsError(f"{what}: {text.removesuffix('.')}.")
 
 
+def output_failed(error: OSError) -> CoatcheckError:
+    """Create the error for an output that cannot be written, as on a full disk."""
+    return CoatcheckError(f"The output cannot be written: {error.strerror}.")
+
+
 def require_numbers(owner: str, least: float = 0, *, whole: bool = True, **numbers: Any) -> None:
     """Refuse arguments that are not finite numbers of at least ``least``.
 

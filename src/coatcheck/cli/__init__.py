@@ -45,8 +45,10 @@ def main() -> int:
     except OSError as error:
         if error.errno not in _WRITING_FAILED:
             raise
-        from coatcheck.cli.printing import output_failed, print_message
+        from coatcheck.cli.printing import discard_output, print_message
+        from coatcheck.errors import output_failed
 
+        discard_output()
         print_message(str(output_failed(error)))
         return EXIT_FAILURE
     finally:

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from coatcheck.errors import CoatcheckError
+from coatcheck.errors import CoatcheckError, output_failed
 
 
 def print_message(text: str) -> None:
@@ -29,13 +29,13 @@ def print_data(data: str | bytes) -> None:
     except BrokenPipeError:  # the reader has closed the pipe
         raise
     except OSError as error:
+        discard_output()
         raise output_failed(error) from None
 
 
-def output_failed(error: OSError) -> CoatcheckError:
-    """Return the error for an output that cannot be written; Python must not try to write the rest when it exits."""
+def discard_output() -> None:
+    """Discard what could not be written to stdout: Python would try it again when it exits."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    return CoatcheckError(f"The output cannot be written: {error.strerror}.")
 
 
 def print_line(text: str) -> None:

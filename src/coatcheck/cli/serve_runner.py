@@ -22,7 +22,7 @@ from coatcheck.cli.terminal_notice import explain_waiting
 from coatcheck.cli.web_server import run_web_server
 from coatcheck.codec.chunked.gc_tuning import freeze_loaded_objects
 from coatcheck.containers import Container
-from coatcheck.errors import CoatcheckError
+from coatcheck.errors import output_failed
 from coatcheck.mcp_server.authentication import Authentication
 from coatcheck.proxy.front.asgi_middleware import BufferedBodies, DrainingApplication, PostOnly
 from coatcheck.proxy.front.repaired_requests import repaired_stdin
@@ -124,7 +124,7 @@ async def _serve_stdio(server: MCPServer[Any], container: Container) -> None:
     if isinstance(lost, BrokenPipeError):
         os._exit(0)  # The client no longer reads.
     if lost is not None:
-        raise CoatcheckError(f"The output cannot be written: {lost.strerror}.")
+        raise output_failed(lost)
 
 
 def _first(errors: BaseExceptionGroup[OSError]) -> OSError:

@@ -6,9 +6,9 @@ it is only suggested, and only if it compiles.
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache
 from typing import Any
 
+from coatcheck.explorer.late_patterns import late_pattern
 from coatcheck.explorer.operations.foreign_filters import MOST_CHARACTERS, as_jq, member
 from coatcheck.references.paths import quote
 
@@ -72,23 +72,21 @@ def _with_variable(found: re.Match[str]) -> str:
 
 
 _Instead = str | Callable[[re.Match[str]], str]
-_Changes = tuple[tuple[str, _Instead], ...]
 
 
-@cache
-def _compiled(changes: _Changes) -> tuple[tuple[re.Pattern[str], _Instead], ...]:
-    """Compile the expressions at the first filter that needs a repair: it would be a tenth of a worker's start."""
-    return tuple((re.compile(pattern, re.DOTALL), instead) for pattern, instead in changes)
+def _changes(*changes: tuple[str, _Instead]) -> tuple[tuple[re.Pattern[str], _Instead], ...]:
+    """Return changes whose expressions are compiled late, which would be a tenth of a worker's start."""
+    return tuple((late_pattern(expression, re.DOTALL), instead) for expression, instead in changes)
 
 
-_IN_STRINGS: _Changes = (
+_IN_STRINGS = _changes(
     (r"'((?:[^'\\]|\\.)*)'", lambda found: '"' + found[1].replace('"', '\\"') + '"'),
     (r"(?<!\\)\\(?=[dDwWsSbB.+*?^$|\[\]{}-])", r"\\\\"),
     (rf"({_PATH}) i?like \"([^\"%]{{1,100}})%\"", r'(\1 | startswith("\2"))'),
     (rf"({_PATH}) i?like \"%?([^\"%]{{1,100}})%?\"", r'(\1 | contains("\2"))'),
 )
 """Changes that concern strings; the others leave strings alone."""
-_JSON_PATH: _Changes = (
+_JSON_PATH = _changes(
     (r"^\s*\$?\.\.([A-Za-z_]\w{0,60})", r".. | objects | .\1"),
     (r"^\s*\$?\[\*\]", ".[]"),
     (r"^\s*\$(?:\.(?=[\[\w])|(?=[\[.])|\s*$)", "."),
@@ -99,7 +97,7 @@ _JSON_PATH: _Changes = (
     (r"\|\s*$", ""),
 )
 _COUNTED = r"group_by(\1) | map({key: (.[0] | \1), count: length})"
-_REWRITES: _Changes = (
+_REWRITES = _changes(
     (r"(^|\.)?\b(map|filter)\(\(?([A-Za-z_]\w{0,20})\)? *=> *((?:[^()]|\([^()]{0,100}\)){1,200}?)\)", _with_lambda),
     (r"(?<=\)\))\.length\b", " | length"),
     (r"\bas ([A-Za-z_]\w{0,30}) *\|(.*)", _with_variable),
@@ -224,7 +222,7 @@ def _versions(program: str) -> Iterator[str]:
     """Yield the filter after each change."""
     inside = _SHELL.fullmatch(program)
     meant = program if inside is None else inside["inside"].strip()
-    for pattern, instead in _compiled(_IN_STRINGS):
+    for pattern, instead in _IN_STRINGS:
         meant = pattern.sub(instead, meant)
     if meant != program:
         yield meant
@@ -236,13 +234,13 @@ def _versions(program: str) -> Iterator[str]:
         return _NUMBERED.sub(lambda found: strings[int(found[1])] if int(found[1]) < len(strings) else found[0], plain)
 
     before = plain
-    for pattern, instead in _compiled(_JSON_PATH):
+    for pattern, instead in _JSON_PATH:
         plain = pattern.sub(instead, plain)
     plain = plain.strip()
     if plain != before.strip():
         plain = f"[{plain}]" if "[]" in plain or ".." in plain else plain
         yield whole()
-    for pattern, instead in _compiled(_REWRITES):
+    for pattern, instead in _REWRITES:
         before, plain = plain, pattern.sub(instead, plain)
         if plain != before:
             yield whole()

@@ -16,7 +16,7 @@ _MODIFIERS = (
     r"|override|sealed|async|unsafe|extern|data|open|inline|const)[ ]){0,5}"
 )
 _NOT_CALLS = r"(?!(?:if|for|while|switch|catch|return|function|else|do|with|using|lock|match|super|await)\b)"
-_CODE = rf"""(?mx)
+_CODE = late_pattern(rf"""(?mx)
     ^(?P<indent>[ \t]{{0,8}})
     (?P<name>
       {_MODIFIERS}
@@ -36,8 +36,7 @@ _CODE = rf"""(?mx)
       (?:[ ]?:[ ]?[^\n{{}};=]{{1,60}})?(?=[ ]\{{[ \t]{{0,9}}$)
     | [\w:.-]{{1,60}}[ ]?\(\)(?=[ \t]{{0,3}}\n?[ \t]{{0,3}}[{{(][ \t]{{0,9}}$)
     )
-    """
-"""Compiled when it is first used, which takes two milliseconds."""
+    """)
 _C = late_pattern(
     r"^(?P<indent>)(?P<name>(?!(?:if|for|while|switch|return|else|do|case|typedef)\b)"
     r"(?:[A-Za-z_][\w*]{0,60}[ \t*]{1,3}){0,5}[A-Za-z_~][\w:~]{0,80}\([^\n;{}]{0,160}[),]"
@@ -60,7 +59,7 @@ def python_parts(text: str) -> Parts:
 
 def code_parts(text: str) -> Parts:
     """Return the definitions of other languages: types, functions, methods."""
-    pattern = _C if _INCLUDE.search(text[:LOOKED_AT]) else re.compile(_CODE)
+    pattern = _C if _INCLUDE.search(text[:LOOKED_AT]) else _CODE
     for found in pattern.finditer(text):
         yield found.start(), 1 + (len(found["indent"].expandtabs(4)) + 1) // 2, found["name"].strip()
 

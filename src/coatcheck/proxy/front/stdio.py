@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from coatcheck.errors import CoatcheckError
+from coatcheck.errors import output_failed
 from coatcheck.proxy.background_tasks import MAX_BYTES_IN_PROGRESS, run_in_daemon_thread
 from coatcheck.proxy.conversation import Conversation
 from coatcheck.proxy.front.standard_streams import SHUTDOWN_TIMEOUT, own_stdout, signals
@@ -121,7 +121,7 @@ class _StdioSession:
         """Raise an error if the output failed other than by a client that no longer reads."""
         fault = self._writer.fault
         if fault is not None and not isinstance(fault, ConnectionError):
-            raise CoatcheckError(f"The output cannot be written: {fault.strerror}.")
+            raise output_failed(fault)
 
     def stop(self) -> None:
         """Release our pipes."""
