@@ -16,6 +16,7 @@ from coatcheck.explorer import Explorer
 from coatcheck.object_store import ObjectStore
 from coatcheck.proxy.conversation import Conversation
 from coatcheck.proxy.front.http_requests import application_of
+from coatcheck.proxy.front.repaired_requests import readable_request
 from coatcheck.proxy.jsonrpc import parse
 from coatcheck.proxy.request_lines import repaired
 from tests.waiting import until
@@ -205,3 +206,9 @@ def test_the_remembered_client_information_is_bounded():
         "",
     )  # Python refuses to convert such a number
     assert application_call("desk") == ()
+
+
+@pytest.mark.parametrize("size", [10, len(LONG)])
+def test_a_server_of_our_own_reads_requests_of_any_length_without_lone_surrogates(size):
+    line = CALL % (b'"%b\\ud800"' % LONG[:size])
+    assert json.loads(readable_request(line))["params"]["arguments"]["value"] == LONG[:size].decode() + "\ufffd"

@@ -26,11 +26,15 @@ LEAST_RESPONSE_LIMIT = 500
 def require_store(given: Any) -> None:
     """Refuse what is neither a store nor a function that returns one; raises ``TypeError``."""
     if isinstance(given, type) or not (callable(given) or hasattr(given, "put_encoded")):
-        named = f"the class {given.__name__}" if isinstance(given, type) else type(given).__name__
         raise TypeError(
-            f"object_store must be an ObjectStore or a provider of one, not {named}; "
+            f"object_store must be an ObjectStore or a provider of one, not {named_kind(given)}; "
             "pass container.store, or create one over a backend with ObjectStore(backend)."
         )
+
+
+def named_kind(given: Any) -> str:
+    """Name a wrong argument by its class, or as a class itself."""
+    return f"the class {given.__name__}" if isinstance(given, type) else type(given).__name__
 
 
 def require_limits(owner: str, preview_limit: Any, response_limit: Any) -> None:

@@ -104,7 +104,7 @@ def _parse_leniently(line: bytes) -> Any:
 
 
 def without_mark(line: bytes) -> bytes:
-    """Remove the byte order mark with which some servers start."""
+    """Remove the byte order mark with which some servers and clients start."""
     return line.removeprefix(BOM_UTF8)
 
 

@@ -1,13 +1,12 @@
 """Lines from a client in a form that servers read: official servers drop others, and answer never."""
 
 import re
-from codecs import BOM_UTF8
 from collections.abc import Callable
 
 from coatcheck.codec.chunked.yield_budget import YieldBudget
 from coatcheck.proxy.client_lines import has_too_many_levels
 from coatcheck.proxy.client_requests import ClientRequests
-from coatcheck.proxy.jsonrpc import PARSED_AT_ONCE, error_response, to_line, well_formed_line
+from coatcheck.proxy.jsonrpc import PARSED_AT_ONCE, error_response, to_line, well_formed_line, without_mark
 from coatcheck.proxy.partial_parsing import find_request_id
 
 PARSE_ERROR = -32700
@@ -22,7 +21,7 @@ _ESCAPE = re.compile(
 
 def well_formed_request(line: bytes) -> bytes:
     """Return a line without a byte order mark and, unless it is long, as ``well_formed_line`` does."""
-    line = line.removeprefix(BOM_UTF8)
+    line = without_mark(line)
     return line if len(line) > PARSED_AT_ONCE else well_formed_line(line)
 
 
@@ -38,7 +37,7 @@ async def repair(line: bytes, take: Callable[[bytes], None]) -> None:
 
 async def repaired(line: bytes) -> bytes:
     """Return a long line without a byte order mark and lone surrogates, yielding to the event loop."""
-    line = line.removeprefix(BOM_UTF8)
+    line = without_mark(line)
     fixed: bytearray | None = None
     yielding = YieldBudget()
     for found in _ESCAPE.finditer(line):

@@ -16,7 +16,7 @@ from coatcheck.arguments.resolver import Resolver
 from coatcheck.codec import free_chunks
 from coatcheck.errors import CoatcheckError, as_tool_error
 from coatcheck.explorer import Explorer
-from coatcheck.explorer.explorer import require_store
+from coatcheck.explorer.explorer import named_kind, require_store
 from coatcheck.store.call_mode import ASYNC, BLOCKING, run_blocking
 from coatcheck.store.object_store import ObjectStore
 from coatcheck.tools.hidden_parameters import unwrapped
@@ -60,9 +60,9 @@ def explorer_provider(object_store: StoreSource, explorer: ExplorerSource | None
     if isinstance(explorer, Explorer):
         return lambda: explorer
     if isinstance(explorer, type) or not callable(explorer):
-        named = f"the class {explorer.__name__}" if isinstance(explorer, type) else type(explorer).__name__
         raise TypeError(
-            f"explorer must be an Explorer or a provider of one, not {named}; pass container.explorer, or leave it out."
+            f"explorer must be an Explorer or a provider of one, not {named_kind(explorer)}; pass container.explorer, "
+            "or leave it out."
         )
     return explorer
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from coatcheck.explorer.late_patterns import late_pattern
+from coatcheck.explorer.texts.opened_text import BYTE_ORDER_MARK
 from coatcheck.explorer.texts.section_outlines import (
     has_branches,
     has_indented_sections,
@@ -76,7 +77,7 @@ BASE64 = "base64"
 
 def recognise(text: str) -> str:
     """Name a text's format by its first and last characters and its first lines; ``""`` if it is unknown."""
-    start = text[:LOOKED_AT].removeprefix("\ufeff")
+    start = text[:LOOKED_AT].removeprefix(BYTE_ORDER_MARK)
     # The last line of the checked part may be cut off.
     lines = start.split("\n")[: LINES if len(text) <= LOOKED_AT else max(start.count("\n"), 1)][:LINES]
     if " " not in start[:60] and _BASE64.fullmatch(start) is not None and _MIXED.match(start) is not None:

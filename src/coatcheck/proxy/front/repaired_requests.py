@@ -9,13 +9,13 @@ from typing import BinaryIO
 
 from coatcheck.codec import readable_part
 from coatcheck.proxy.client_lines import has_too_many_levels
-from coatcheck.proxy.jsonrpc import PARSED_AT_ONCE, parse, to_line
-from coatcheck.proxy.request_lines import well_formed_request
+from coatcheck.proxy.jsonrpc import PARSED_AT_ONCE, parse, to_line, well_formed_line, without_mark
+from coatcheck.proxy.request_lines import needs_repair, well_formed_request
 
 
-def repaired(line: bytes) -> bytes:
+def readable_request(line: bytes) -> bytes:
     """Return a request with ``U+FFFD`` for lone surrogates, and a description of what is nested too deeply."""
-    line = well_formed_request(line)
+    line = well_formed_line(without_mark(line)) if needs_repair(line) else well_formed_request(line)
     message = parse(line) if len(line) <= PARSED_AT_ONCE and has_too_many_levels(line) else None
     return line if message is None else to_line(readable_part(message))
 
@@ -32,7 +32,7 @@ class _RepairedLines(io.BufferedIOBase):
 
     def read1(self, size: int = -1, /) -> bytes:
         del size  # The reader of the text accepts any number of bytes.
-        return repaired(self._lines.readline())
+        return readable_request(self._lines.readline())
 
 
 @contextmanager
